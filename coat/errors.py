@@ -1,0 +1,28 @@
+"""The errors that coat raises, each with a sentence a person can act on.
+
+    CoatError
+    ├── InputError        what was asked for is wrong: an option, a puzzle, a file (exit code 2)
+    │   ├── ModelError    the model: not found, not a GGUF, cannot do what is needed
+    │   └── ContextError  a request that cannot fit into the model's context or cache
+    └── BackendError      a model that failed while it worked: a server gone, llama.cpp out of memory
+"""
+
+
+class CoatError(Exception):
+    """The base of every error that coat raises on purpose."""
+
+
+class InputError(CoatError):
+    """What was asked for is wrong; the message says what, where and what to do."""
+
+
+class ModelError(InputError):
+    """A model that is missing, broken, or unable to do what was asked of it."""
+
+
+class ContextError(InputError):
+    """A request that is larger than the model's context or cache."""
+
+
+class BackendError(CoatError):
+    """A model that failed while it was working."""

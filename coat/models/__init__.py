@@ -1,0 +1,157 @@
+"""What a language model is to coat: two questions, asked one request at a time.
+
+A model samples continuations of a prefix, and it scores candidate next tokens after one. It is asynchronous: every
+search awaits its own requests, and the backend below forms batches of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from coat.usage import Usage
+
+Finish = Literal["stop", "eos", "length", "context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of a prompt as text.
+
+    Only where `control` is true are the model's control tokens recognised in it: chat templates, never a
+    question, a recalled fact or the output of a tool, so that these cannot forge one.
+    """
+
+    text: str
+    control: bool = False
+
+
+Tokens = tuple[int, ...]
+"""A piece of a prompt as token ids, which are never tokenized again."""
+
+Prompt = tuple[Text | Tokens, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation, of `role` "system", "user" or "assistant"."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn: `temperature` 0 is greedy; top-k comes first, then top-p.
+
+    A text ends before the first of `stop`, at an end-of-generation token, or after `max_tokens`.
+    """
+
+    max_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """Ask for `len(seeds)` sibling continuations of one prompt, each drawn with its own seed."""
+
+    prompt: Prompt
+    seeds: tuple[int, ...]
+    sampling: Sampling = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """Ask for the log-probability of each of `candidates` as the next token after `prompt` + `suffix`.
+
+    Each candidate is a text that must be one token of the model. `suffix` is what is read only for this judgement;
+    it alone counts as scored.
+    """
+
+    prompt: Prompt
+    suffix: Prompt
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One continuation.
+
+    `text` holds no part of the stop string; `tokens` are ids whose text it is (empty where the model gives no ids);
+    `generated` counts the tokens sampled, those of the stop string included. `logprob` is the sum of the sampled
+    tokens' natural log-probabilities under the model itself (temperature 1, nothing cut off), None where unknown.
+    """
+
+    text: str
+    tokens: Tokens
+    logprob: float | None
+    generated: int
+    finish: Finish
+
+    @property
+    def piece(self) -> Text | Tokens:
+        """The completion as a piece of a longer prompt."""
+        return self.tokens or Text(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do; an evaluator that needs more is refused by name.
+
+    `context` is the longest path in tokens (prompt and continuation). `tokens`: it works on token ids.
+    `logprobs`: completions carry their log-probability. `candidates`: it can score.
+    """
+
+    context: int
+    tokens: bool
+    logprobs: bool
+    candidates: bool
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A model that proposes and judges. Implementations: `llama`, `openai`, `scripted`."""
+
+    name: str
+    """What the user called it."""
+    fingerprint: str
+    """Changes whenever the same request could get another reply: file hash, context parameters, library version."""
+    capabilities: Capabilities
+
+    def chat(self, messages: Sequence[Message]) -> Prompt:
+        """The prompt that opens the assistant's next turn; an assistant's message at the end is left open.
+
+        Without a chat template it is the messages' texts, one under the other.
+        """
+        ...
+
+    def path(self, prompt: Prompt) -> Tokens | str:
+        """The prompt as token ids, or as text where the model has no ids: what identifies a place in the tree."""
+        ...
+
+    async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
+        """Continue one prompt `len(request.seeds)` times, in the order of the seeds.
+
+        Adds `generated`, and where the model is in this process `evaluated`, `unique` and `decodes`, to `usage`.
+        Cancelling the call stops the work.
+
+        Raises:
+            ContextError: the request can never fit.
+            BackendError: the model failed while working.
+        """
+        ...
+
+    async def score(self, request: ScoreRequest, usage: Usage) -> list[float]:
+        """Natural log-probabilities of `request.candidates`, in their order; adds `scored` and the rest to `usage`.
+
+        Raises:
+            ModelError: a candidate is not one token, or the model cannot score.
+            ContextError, BackendError: as for `sample`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the model holds; requests still running fail with BackendError. Closing twice is fine."""
+        ...
