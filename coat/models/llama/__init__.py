@@ -1,0 +1,121 @@
+"""A GGUF in this process: the `LanguageModel` over llama.cpp that shares the KV cache between branches."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import llama_cpp
+
+from coat.errors import ContextError, InputError, ModelError
+from coat.models import (
+    Capabilities,
+    Completion,
+    Message,
+    Prompt,
+    SampleRequest,
+    ScoreRequest,
+    Text,
+    Tokens,
+)
+from coat.models.catalog import check_gguf, file_hash
+from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
+from coat.models.llama.chat import ChatTemplate
+from coat.models.llama.decoder import Decoder, Request
+from coat.usage import Usage
+
+__all__ = ["ContextOptions", "LlamaModel"]
+
+
+class LlamaModel:
+    """A GGUF file behind continuous batching over a prefix tree; see `coat.models.llama.decoder`."""
+
+    def __init__(self, path: Path, name: str | None = None, options: ContextOptions | None = None) -> None:
+        """Load `path`.
+
+        Raises:
+            ModelError: the file is missing, truncated, no GGUF, or not a model that llama.cpp can search with.
+            InputError: an option out of its range.
+        """
+        options = options or ContextOptions()
+        _check(options)
+        check_gguf(path)
+        self.path_of_file = path
+        self.name = name or path.stem
+        llama = Llama(path, options)
+        self._opening = llama.opening()
+        self._tokenize = lru_cache(maxsize=4096)(llama.tokenize)
+        self._template = ChatTemplate.of(llama)
+        context = min(options.cells, llama.trained_context)
+        self.capabilities = Capabilities(context=context, tokens=True, logprobs=True, candidates=True)
+        self.fingerprint = f"{file_hash(path)}:{options.cells}:{options.batch}:{llama_cpp.__version__}"
+        self._decoder = Decoder(llama)
+
+    def chat(self, messages: Sequence[Message]) -> Prompt:
+        """See `LanguageModel`; uses the GGUF's own chat template."""
+        if self._template is None:
+            return (Text("\n\n".join(message.content for message in messages)),)
+        return self._template.render(messages)
+
+    def path(self, prompt: Prompt) -> Tokens:
+        """The token ids of `prompt`, opened as the vocabulary asks for; each piece is tokenized by itself."""
+        ids: list[int] = []
+        for piece in prompt:
+            ids += self._tokenize(piece.text, piece.control) if isinstance(piece, Text) else piece
+        opening = self._opening
+        return tuple(ids) if tuple(ids[: len(opening)]) == opening else (*opening, *ids)
+
+    async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
+        """See `LanguageModel`; a continuation that would leave the context ends there, with finish "context"."""
+        path, sampling = self.path(request.prompt), request.sampling
+        left = self._left(path)
+        limited = replace(sampling, max_tokens=min(sampling.max_tokens, left))
+        future = self._decoder.submit(Request(path, usage, seeds=request.seeds, sampling=limited))
+        completions: list[Completion] = await asyncio.wrap_future(future)
+        usage.generated += sum(completion.generated for completion in completions)
+        if left >= sampling.max_tokens:
+            return completions
+        return [replace(each, finish="context") if each.finish == "length" else each for each in completions]
+
+    async def score(self, request: ScoreRequest, usage: Usage) -> list[float]:
+        """See `LanguageModel`; read from the logits, nothing is generated."""
+        path = self.path(request.prompt)
+        suffix = self.path((*request.prompt, *request.suffix))[len(path) :]
+        self._left(path + suffix)
+        candidates = tuple(self._candidate(text) for text in request.candidates)
+        future = self._decoder.submit(Request(path, usage, suffix=suffix, candidates=candidates))
+        scores: list[float] = await asyncio.wrap_future(future)
+        usage.scored += len(suffix)
+        return scores
+
+    def close(self) -> None:
+        """See `LanguageModel`."""
+        self._decoder.close()
+
+    def _left(self, path: Tokens) -> int:
+        """Tokens that may still follow `path`."""
+        left = self.capabilities.context - len(path)
+        if not path:
+            raise InputError("the prompt is empty; give the model something to continue")
+        if left < 1:
+            raise ContextError(
+                f"the path has {len(path)} tokens and the context of {self.name} holds {self.capabilities.context};"
+                " shorten the question or the facts, or raise --context"
+            )
+        return left
+
+    def _candidate(self, text: str) -> int:
+        ids = self._tokenize(text, True)
+        if len(ids) != 1:
+            raise ModelError(f"{text!r} is {len(ids)} tokens in {self.name}, and only a single token can be scored")
+        return ids[0]
+
+
+def _check(options: ContextOptions) -> None:
+    if options.lanes < 1 or options.lanes > MAX_SEQUENCES // 4:
+        raise InputError(f"lanes must be from 1 to {MAX_SEQUENCES // 4}, not {options.lanes}")
+    if options.batch < options.lanes:
+        raise InputError(f"a batch of {options.batch} rows has no room for {options.lanes} lanes")
+    if options.cells < 64:
+        raise InputError(f"a context of {options.cells} tokens is too small to search in; give at least 64")

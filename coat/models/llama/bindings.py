@@ -1,0 +1,244 @@
+"""The few calls of llama.cpp that coat needs, with Python types; every method belongs to the owner thread."""
+
+import ctypes
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from coat.errors import BackendError, ModelError
+from coat.models import Sampling
+
+log = logging.getLogger("coat.llama")
+LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+MAX_SEQUENCES = 256
+"""llama.cpp's own limit on sequence ids."""
+LOGITS_BYTES = 64 << 20
+"""llama.cpp reserves a row of logits for every sequence id; with a large vocabulary there are fewer ids, for memory."""
+
+Row = tuple[int, int, int, bool]
+"""One row of a batch: token id, position, sequence id, whether its logits are wanted."""
+
+
+@llama_cpp.llama_log_callback
+def _to_logging(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    log.log(LEVELS.get(level, logging.DEBUG), text.decode("utf-8", "replace").rstrip())
+
+
+def quiet() -> None:
+    """Send llama.cpp's log to the logger "coat.llama", which shows nothing unless it is asked to."""
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+    llama_cpp.llama_log_set(_to_logging, ctypes.c_void_p(0))
+
+
+def default_threads() -> int:
+    """Decoding threads: the processors this process may use, halved above four where two share a core."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count if count <= 4 else count // 2
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """How the model is loaded.
+
+    `cells`: tokens in the KV cache. `lanes`: siblings that grow at once. `batch`: rows in one decode. `threads` 0: as
+    many as the machine has. `gpu_layers` −1: all.
+    """
+
+    cells: int = 4096
+    lanes: int = 16
+    batch: int = 512
+    threads: int = 0
+    gpu_layers: int = -1
+
+
+class Llama:
+    """One loaded GGUF and one context with a unified KV cache."""
+
+    def __init__(self, path: Path, options: ContextOptions) -> None:
+        """Load `path`.
+
+        Raises:
+            ModelError: llama.cpp cannot load the file, or the model cannot drive a tree search.
+        """
+        quiet()
+        llama_cpp.llama_backend_init()
+        self.options = options
+        params = llama_cpp.llama_model_default_params()
+        params.n_gpu_layers = options.gpu_layers
+        self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+        if not self.model:
+            raise ModelError(
+                f"llama.cpp cannot load {path}: the file is damaged, or of an architecture that this version"
+                f" ({llama_cpp.__version__}) does not know. `--verbose` shows llama.cpp's own words."
+            )
+        self.ctx = None
+        try:
+            self._open(path)
+        except ModelError:
+            self.close()
+            raise
+
+    def _open(self, path: Path) -> None:
+        if llama_cpp.llama_model_is_recurrent(self.model) or llama_cpp.llama_model_is_hybrid(self.model):
+            raise ModelError(f"{path} is a recurrent or hybrid model, whose cache cannot be forked; use a transformer.")
+        if not llama_cpp.llama_model_has_decoder(self.model):
+            raise ModelError(f"{path} generates no text; use a model that does.")
+        options = self.options
+        self.vocab = llama_cpp.llama_model_get_vocab(self.model)
+        self.vocabulary = llama_cpp.llama_vocab_n_tokens(self.vocab)
+        self.sequences = max(4 * options.lanes, min(MAX_SEQUENCES, LOGITS_BYTES // (4 * self.vocabulary)))
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = options.cells
+        params.n_batch = params.n_ubatch = options.batch
+        params.n_seq_max = params.n_outputs_max = self.sequences
+        params.kv_unified = params.swa_full = True
+        params.n_threads = params.n_threads_batch = options.threads or default_threads()
+        self.ctx = llama_cpp.llama_init_from_model(self.model, params)
+        if not self.ctx:
+            raise ModelError(f"{path} was read, but a context of {options.cells} tokens does not fit into memory.")
+        self.memory = llama_cpp.llama_get_memory(self.ctx)
+        self.trained_context = llama_cpp.llama_model_n_ctx_train(self.model)
+        self._pieces: dict[int, bytes] = {}
+        self._batch, self._columns = _batch(options.batch)
+
+    def close(self) -> None:
+        """Free the context and the model."""
+        if self.ctx:
+            llama_cpp.llama_free(self.ctx)
+            self.ctx = None
+        if self.model:
+            llama_cpp.llama_model_free(self.model)
+            self.model = None
+
+    def decode(self, rows: Sequence[Row]) -> int:
+        """Decode one batch of at most `options.batch` rows; llama.cpp's return code."""
+        self._batch.n_tokens = len(rows)
+        for column, values in zip(self._columns, zip(*rows, strict=True), strict=False):
+            column[: len(rows)] = values
+        return int(llama_cpp.llama_decode(self.ctx, self._batch))
+
+    def logits(self, row: int) -> npt.NDArray[np.float32]:
+        """The logits of batch row `row`, shape (vocabulary,): a view that the next decode overwrites."""
+        pointer = llama_cpp.llama_get_logits_ith(self.ctx, row)
+        if not pointer:
+            raise BackendError(f"llama.cpp kept no logits for row {row}")
+        return np.ctypeslib.as_array(pointer, (self.vocabulary,))
+
+    def fork(self, source: int, target: int, length: int) -> None:
+        """Let sequence `target` share the first `length` tokens of `source`."""
+        llama_cpp.llama_memory_seq_cp(self.memory, source, target, 0, length)
+
+    def cut(self, sequence: int, start: int) -> None:
+        """Remove the tokens of `sequence` from position `start` on."""
+        if not llama_cpp.llama_memory_seq_rm(self.memory, sequence, start, -1):
+            raise BackendError(f"llama.cpp could not cut sequence {sequence} at position {start}")
+
+    def clear(self) -> None:
+        """Empty the cache."""
+        llama_cpp.llama_memory_clear(self.memory, True)
+
+    def tokenize(self, text: str, control: bool) -> tuple[int, ...]:
+        """Token ids of `text`; control tokens are recognised only where `control` is true."""
+        data = text.encode("utf-8", "surrogatepass")
+        room = len(data) + 8
+        ids = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, room, False, control)
+        if count < 0:
+            raise BackendError(f"llama.cpp could not tokenize a text of {len(data)} bytes")
+        return tuple(ids[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that `token` stands for; control tokens stand for none."""
+        if token not in self._pieces:
+            room = 256
+            while (count := self._piece_into(token, buffer := ctypes.create_string_buffer(room))) < 0:
+                room = -count
+            self._pieces[token] = buffer.raw[:count]
+        return self._pieces[token]
+
+    def _piece_into(self, token: int, buffer: Any) -> int:
+        return int(llama_cpp.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, False))
+
+    def is_end(self, token: int) -> bool:
+        """Whether `token` ends a generation."""
+        return bool(llama_cpp.llama_vocab_is_eog(self.vocab, token))
+
+    def opening(self) -> tuple[int, ...]:
+        """The token that every path begins with, where the vocabulary asks for one."""
+        if not llama_cpp.llama_vocab_get_add_bos(self.vocab):
+            return ()
+        return (int(llama_cpp.llama_vocab_bos(self.vocab)),)
+
+    def markers(self) -> tuple[str, str]:
+        """The texts of the opening token and of the end token; empty where the vocabulary has none."""
+        ids = (llama_cpp.llama_vocab_bos(self.vocab), llama_cpp.llama_vocab_eos(self.vocab))
+        texts = (llama_cpp.llama_vocab_get_text(self.vocab, i) if i >= 0 else b"" for i in ids)
+        opening, end = (text.decode("utf-8", "replace") for text in texts)
+        return opening, end
+
+    def metadata(self, key: str) -> str | None:
+        """A text from the GGUF's metadata."""
+        room = 256
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = llama_cpp.llama_model_meta_val_str(self.model, key.encode(), buffer, room)
+            if count < 0:
+                return None
+            if count < room:
+                return buffer.raw[:count].decode("utf-8", "replace")
+            room = count + 1
+
+    def sampler(self, sampling: Sampling, seed: int) -> "Sampler":
+        """A new sampler chain with its own random state."""
+        return Sampler(sampling, seed)
+
+
+def _batch(rows: int) -> tuple[Any, tuple[npt.NDArray[Any], ...]]:
+    """A batch of up to `rows` rows, each of one sequence, over numpy columns: token, position, sequence, output."""
+    token, position, sequence, count = (np.zeros(rows, np.int32) for _ in range(4))
+    output = np.zeros(rows, np.int8)
+    count[:] = 1
+    ids = ctypes.POINTER(ctypes.c_int32)
+    batch = llama_cpp.llama_batch()
+    batch.token, batch.pos, batch.n_seq_id = (column.ctypes.data_as(ids) for column in (token, position, count))
+    batch.logits = output.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
+    batch.seq_id = (ids * rows)(*(sequence[i:].ctypes.data_as(ids) for i in range(rows)))
+    return batch, (token, position, sequence, output, count)
+
+
+class Sampler:
+    """A C sampler chain: top-k first, which keeps the rest cheap at any vocabulary; then top-p, temperature, draw."""
+
+    def __init__(self, sampling: Sampling, seed: int) -> None:
+        self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        for part in self._parts(sampling, seed):
+            llama_cpp.llama_sampler_chain_add(self._chain, part)
+
+    @staticmethod
+    def _parts(sampling: Sampling, seed: int) -> list[Any]:
+        if sampling.temperature <= 0:
+            return [llama_cpp.llama_sampler_init_greedy()]
+        return [
+            llama_cpp.llama_sampler_init_top_k(sampling.top_k),
+            llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
+            llama_cpp.llama_sampler_init_temp(sampling.temperature),
+            llama_cpp.llama_sampler_init_dist(seed & 0xFFFFFFFF),
+        ]
+
+    def sample(self, llama: Llama, row: int) -> int:
+        """Draw a token from the logits of batch row `row`."""
+        return int(llama_cpp.llama_sampler_sample(self._chain, llama.ctx, row))
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self._chain:
+            llama_cpp.llama_sampler_free(self._chain)
+            self._chain = None

@@ -1,0 +1,449 @@
+"""The decoder: one owner thread that grows all requests of all searches in common batches.
+
+A request is a path and what is wanted at its end: siblings to sample, or candidates to read. Its path is matched in the
+prefix tree, forked from a resident sequence, and only the rest is prefilled. The first token of every sibling is drawn
+from that one row; siblings with equal tokens share a lane until they differ; siblings that find no room wait. A request
+starts only when its worst case with one sibling at work fits beside those running, and keeps that room until it ends,
+so a full cache cannot deadlock.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coat.errors import BackendError, ContextError
+from coat.models import Completion, Finish, Sampling, Tokens
+from coat.models.llama.bindings import Llama, Row, Sampler
+from coat.models.llama.prefix import PrefixTree, Span
+from coat.models.llama.text import Transcript, cut_tokens
+from coat.usage import Usage
+
+NO_SLOT = 1
+"""llama_decode's return code where the cache has no room for the batch; its state is then unchanged."""
+
+
+@dataclass(eq=False)
+class Member:
+    """One sibling: its sampler, its text so far, and the sum of its tokens' log-probabilities."""
+
+    index: int
+    sampler: Sampler
+    transcript: Transcript
+    logprob: float = 0.0
+    generated: int = 0
+
+
+@dataclass(eq=False)
+class Lane:
+    """Siblings whose tokens are equal so far; `tail` are the tokens after the path, the last not yet decoded."""
+
+    request: "Request"
+    members: list[Member]
+    tail: list[int]
+    sequence: int = -1
+
+
+@dataclass(eq=False)
+class Request:
+    """A path and what is wanted at its end; `suffix` is decoded after `path` and dropped again.
+
+    While it runs, `sequence` holds the path, `done` tokens of path and suffix are decoded, and `working` siblings are
+    in lanes; `private` says that the prefix tree did not take the sequence over.
+    """
+
+    path: Tokens
+    usage: Usage
+    suffix: Tokens = ()
+    seeds: tuple[int, ...] = ()
+    sampling: Sampling = Sampling()
+    candidates: Tokens = ()
+    future: "Future[Any]" = field(default_factory=Future)
+    span: Span = field(default_factory=lambda: Span(None, (), 0, None))
+    sequence: int = -1
+    private: bool = False
+    done: int = 0
+    working: int = 0
+    waiting: deque[Lane] = field(default_factory=deque)
+    results: dict[int, Completion] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Tokens:
+        """Everything that must be decoded before the request can be answered."""
+        return self.path + self.suffix
+
+    @property
+    def room(self) -> int:
+        """Cells that one sibling, or the suffix, may take beyond the path; one more for a token decoded twice."""
+        return (self.sampling.max_tokens if self.seeds else len(self.suffix)) + 1
+
+
+@dataclass
+class Batch:
+    """The rows of one decode, whose request each row is, and who reads which row's logits."""
+
+    rows: list[Row] = field(default_factory=list)
+    owners: list[Request] = field(default_factory=list)
+    readers: list[tuple[int, Lane | Request]] = field(default_factory=list)
+
+    def halve(self) -> None:
+        """Keep the first half of the rows."""
+        size = len(self.rows) // 2
+        del self.rows[size:], self.owners[size:]
+        self.readers = [(row, reader) for row, reader in self.readers if row < size]
+
+
+class Decoder:
+    """Owns a `Llama`. Only its thread touches it; `submit` and `close` may be called from anywhere."""
+
+    def __init__(self, llama: Llama) -> None:
+        self.llama = llama
+        self.capacity = llama.options.cells
+        self.lanes = llama.options.lanes
+        self.most_running = (llama.sequences - self.lanes) // 2
+        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._reset()
+        self._thread = threading.Thread(target=self._run, name="coat-llama", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> "Future[Any]":
+        """Queue a request; cancelling its future frees its lanes before the next decode.
+
+        Raises:
+            ContextError: the request is larger than the whole cache.
+            BackendError: the model is closed.
+        """
+        if self._closed.is_set():
+            raise BackendError("the model is closed")
+        if len(request.path) + request.room > self.capacity:
+            raise ContextError(
+                f"a path of {len(request.path)} tokens with {request.room - 1} to follow is larger than the cache of"
+                f" {self.capacity}; give the model more context, or shorten the question"
+            )
+        self._inbox.put(request)
+        return request.future
+
+    def close(self) -> None:
+        """Stop the thread, fail what is still running, and free the model."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._inbox.put(None)
+        self._thread.join()
+
+    # The rest runs in the owner's thread.
+
+    def _reset(self) -> None:
+        self.tree = PrefixTree()
+        self.free = list(range(self.llama.sequences))
+        self.pending: deque[Request] = deque()
+        self.running: list[Request] = []
+        self.active: list[Lane] = []
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._receive(wait=not (self.running or self.pending))
+            try:
+                self._step()
+            except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it
+                self._fail_all(error)
+        self._receive(wait=False)
+        self._fail_all(BackendError("the model was closed while it worked"))
+        self.llama.close()
+
+    def _receive(self, *, wait: bool) -> None:
+        try:
+            while True:
+                if (request := self._inbox.get(block=wait)) is not None:
+                    self.pending.append(request)
+                wait = False
+        except queue.Empty:
+            return
+
+    def _fail_all(self, error: Exception) -> None:
+        failed = [*self.running, *self.pending]
+        for lane in [*self.active, *(lane for request in self.running for lane in request.waiting)]:
+            for member in lane.members:
+                member.sampler.close()
+        self._reset()
+        self.llama.clear()
+        for request in failed:
+            if request.future.set_running_or_notify_cancel():
+                request.future.set_exception(error)
+
+    def _step(self) -> None:
+        """Admit what fits, decode one batch, and hand its rows out."""
+        self._drop_cancelled()
+        self._admit()
+        self._activate()
+        batch = self._compose()
+        if not batch.rows:
+            return
+        self._decode(batch)
+        for row, reader in batch.readers:
+            logits = self.llama.logits(row)
+            if isinstance(reader, Lane):
+                self._advance(reader, row, logits)
+            elif reader.seeds:
+                self._open(reader, row, logits)
+            else:
+                self._read(reader, logits)
+
+    def _drop_cancelled(self) -> None:
+        for request in [request for request in self.running if request.future.cancelled()]:
+            for lane in [lane for lane in self.active if lane.request is request]:
+                self.active.remove(lane)
+                self._give_back(lane.sequence)
+                request.waiting.append(lane)
+            for lane in request.waiting:
+                for member in lane.members:
+                    member.sampler.close()
+            self._end(request)
+
+    # Admission.
+
+    def _admit(self) -> None:
+        """Start pending requests in their order; one whose path another request is just prefilling waits for it."""
+        skipped: deque[Request] = deque()
+        while self.pending and len(self.running) < self.most_running:
+            request = self.pending.popleft()
+            if request.future.cancelled():
+                continue
+            span, depth = self.tree.match(request.path)
+            if span.ready and not self._fits(request, span, depth):
+                self.pending.appendleft(request)
+                break
+            if span.ready:
+                self._start(request, span, depth)
+            else:
+                skipped.append(request)
+        self.pending.extendleft(reversed(skipped))
+
+    def _fits(self, request: Request, span: Span, depth: int) -> bool:
+        pinned = next((each.end for each in span.chain() if each.users), 0)
+        return self._committed() + len(request.path) - min(pinned, depth) + request.room <= self.capacity
+
+    def _committed(self) -> int:
+        """Cells that running requests hold or may still take."""
+        return self.tree.pinned + sum(max(1, request.working) * request.room for request in self.running)
+
+    def _start(self, request: Request, span: Span, depth: int) -> None:
+        """Fork what is resident of the path, and pin the whole path in the tree; its end is decoded anew."""
+        self.tree.pin(span)
+        request.sequence = self._take_sequence()
+        self.tree.release(span)
+        request.done = min(depth, len(request.target) - 1)
+        if request.done:
+            self.llama.fork(self.tree.holder(span), request.sequence, request.done)
+        request.span, taken = self.tree.insert(request.path, request.sequence)
+        request.private = not taken
+        self.tree.pin(request.span)
+        request.usage.need(request.target)
+        self.running.append(request)
+
+    def _take_sequence(self) -> int:
+        """A free sequence id, if need be by evicting idle paths; `most_running` sees to it that there is one."""
+        while not self.free:
+            if not self._evict():
+                raise BackendError("llama.cpp's sequence ids are used up")
+        return self.free.pop()
+
+    def _give_back(self, sequence: int) -> None:
+        self.llama.cut(sequence, 0)
+        self.free.append(sequence)
+
+    def _evict(self) -> bool:
+        leaf = self.tree.evictable()
+        if leaf is not None:
+            self._remove(leaf)
+        return leaf is not None
+
+    def _remove(self, leaf: Span) -> None:
+        sequence, start = self.tree.evict(leaf)
+        if start:
+            self.llama.cut(sequence, start)
+        else:
+            self._give_back(sequence)
+
+    def _keep(self, span: Span) -> None:
+        """Mark a path as decoded; interior spans then no longer need sequences of their own."""
+        for each in span.chain():
+            each.ready = True
+            if (sequence := self.tree.spare_sequence(each)) is not None:
+                self._give_back(sequence)
+
+    # One batch.
+
+    def _activate(self) -> None:
+        """Put waiting siblings to work, first come first served, as far as lanes and cells reach."""
+        idle = self.lanes - sum(len(lane.members) for lane in self.active)
+        for request in self.running:
+            while request.waiting:
+                spare = (self.capacity - self._committed()) // request.room
+                count = min(len(request.waiting[0].members), idle, spare if request.working else spare + 1)
+                if count < 1:
+                    return
+                idle -= count
+                self._employ(request, count)
+
+    def _employ(self, request: Request, count: int) -> None:
+        """Give the first `count` siblings of the first waiting lane a sequence to work on."""
+        waiting = request.waiting[0]
+        lane = Lane(request, waiting.members[:count], waiting.tail, self._take_sequence())
+        del waiting.members[:count]
+        if not waiting.members:
+            request.waiting.popleft()
+        self.llama.fork(request.sequence, lane.sequence, len(request.path))
+        request.working += count
+        self.active.append(lane)
+
+    def _compose(self) -> Batch:
+        """The next batch: the last token of every lane, then as much prefill as there is room for."""
+        batch = Batch()
+        for lane in self.active:
+            batch.readers.append((len(batch.rows), lane))
+            position = len(lane.request.path) + len(lane.tail) - 1
+            batch.rows.append((lane.tail[-1], position, lane.sequence, True))
+            batch.owners.append(lane.request)
+        for request in self.running:
+            if len(batch.readers) == self.llama.sequences:
+                break
+            target = request.target
+            end = min(len(target), request.done + self.llama.options.batch - len(batch.rows))
+            for position in range(request.done, end):
+                batch.rows.append((target[position], position, request.sequence, position == len(target) - 1))
+                batch.owners.append(request)
+            if request.done < end == len(target):
+                batch.readers.append((len(batch.rows) - 1, request))
+        return batch
+
+    def _decode(self, batch: Batch) -> None:
+        """Decode `batch` and book its rows; where the cache has no room, evict idle paths, then halve the batch."""
+        while code := self.llama.decode(batch.rows):
+            if code != NO_SLOT:
+                raise BackendError(f"llama_decode failed with code {code}; the cache was emptied")
+            if self._evict():
+                continue
+            if len(batch.rows) == 1:
+                raise BackendError("the KV cache is full and nothing in it is idle; give the model more context")
+            batch.halve()
+        for (_, position, sequence, _), request in zip(batch.rows, batch.owners, strict=True):
+            request.usage.evaluated += 1
+            if sequence == request.sequence:
+                request.done = position + 1
+        for usage in {id(request.usage): request.usage for request in batch.owners}.values():
+            usage.decodes += 1
+
+    # What becomes of the rows.
+
+    def _read(self, request: Request, logits: npt.NDArray[np.float32]) -> None:
+        """Answer a request for scores from the row after its suffix."""
+        normaliser = log_sum_exp(logits)
+        self.llama.cut(request.sequence, len(request.path))
+        self._keep(request.span)
+        self._end(request, [float(logits[token]) - normaliser for token in request.candidates])
+
+    def _open(self, request: Request, row: int, logits: npt.NDArray[np.float32]) -> None:
+        """The path of a request for siblings is decoded: draw everybody's first token from its last row."""
+        self._keep(request.span)
+        members = [
+            Member(index, self.llama.sampler(request.sampling, seed), Transcript(request.sampling.stop))
+            for index, seed in enumerate(request.seeds)
+        ]
+        groups = self._draw(request, members, row, logits)
+        request.waiting.extend(Lane(request, group, [token]) for token, group in groups.items())
+        self._settle(request)
+
+    def _advance(self, lane: Lane, row: int, logits: npt.NDArray[np.float32]) -> None:
+        """Draw the next token of every sibling in `lane`; those who differ from the first get lanes of their own."""
+        request, tail = lane.request, lane.tail
+        members, lane.members = lane.members, []
+        groups = self._draw(request, members, row, logits)
+        request.working -= len(members) - sum(map(len, groups.values()))
+        for token, group in groups.items():
+            if not lane.members:
+                lane.members, lane.tail = group, [*tail, token]
+                continue
+            fork = Lane(request, group, [*tail, token], self._take_sequence())
+            self.llama.fork(lane.sequence, fork.sequence, len(request.path) + len(tail))
+            self.active.append(fork)
+        if not lane.members:
+            self._retire(lane)
+        self._settle(request)
+
+    def _draw(
+        self, request: Request, members: Sequence[Member], row: int, logits: npt.NDArray[np.float32]
+    ) -> dict[int, list[Member]]:
+        """One token for each of `members`; those who go on, grouped by their token."""
+        normaliser = log_sum_exp(logits)
+        groups: dict[int, list[Member]] = {}
+        for member in members:
+            token = member.sampler.sample(self.llama, row)
+            member.logprob += float(logits[token]) - normaliser
+            finish = self._observe(member, token, request.sampling)
+            if finish is None:
+                groups.setdefault(token, []).append(member)
+            else:
+                request.results[member.index] = self._completion(member, finish)
+                member.sampler.close()
+        return groups
+
+    def _observe(self, member: Member, token: int, sampling: Sampling) -> Finish | None:
+        member.generated += 1
+        if self.llama.is_end(token):
+            return "eos"
+        if member.transcript.add(token, self.llama.piece(token)):
+            return "stop"
+        return "length" if member.generated >= sampling.max_tokens else None
+
+    def _completion(self, member: Member, finish: Finish) -> Completion:
+        transcript = member.transcript
+        tokens = cut_tokens(
+            transcript.text, transcript.tokens, self.llama.piece, lambda text: self.llama.tokenize(text, False)
+        )
+        return Completion(transcript.text, tokens, member.logprob, member.generated, finish)
+
+    def _retire(self, lane: Lane) -> None:
+        """A lane without siblings: its path becomes resident and idle."""
+        path = (*lane.request.path, *lane.tail)
+        lane.request.usage.need(path)
+        self.active.remove(lane)
+        leaf, taken = self.tree.insert(path, lane.sequence)
+        if taken:
+            self._keep(leaf)
+        else:
+            self._give_back(lane.sequence)
+
+    def _settle(self, request: Request) -> None:
+        """Answer a request whose siblings are all complete."""
+        if len(request.results) == len(request.seeds):
+            self._end(request, [request.results[index] for index in range(len(request.seeds))])
+
+    def _end(self, request: Request, result: Any = None) -> None:
+        """Take `request` out of the house, and answer it unless it was cancelled."""
+        self.running.remove(request)
+        self.tree.release(request.span)
+        if request.private:
+            self._give_back(request.sequence)
+        elif not request.span.ready:
+            self._remove(request.span)
+        else:
+            self._keep(request.span)
+        if request.future.set_running_or_notify_cancel():
+            request.future.set_result(result)
+
+
+def log_sum_exp(logits: npt.NDArray[np.float32]) -> float:
+    """log Σ exp(logits), the normaliser that turns a logit into a log-probability.
+
+    >>> round(log_sum_exp(np.zeros(8, np.float32)), 4)
+    2.0794
+    """
+    top = float(logits.max())
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))

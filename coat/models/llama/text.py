@@ -1,0 +1,50 @@
+"""From tokens to text as they arrive: incremental UTF-8, and stop strings across token borders."""
+
+import codecs
+from collections.abc import Callable, Sequence
+
+
+class Transcript:
+    """The text of the tokens drawn so far; `stopped` once a stop string is complete.
+
+    Bytes that end inside a character wait for the rest of it; bytes that are no UTF-8 become U+FFFD.
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.tokens: list[int] = []
+        self.text = ""
+        self.stopped = False
+        self._stop = tuple(filter(None, stop))
+        self._overlap = max(map(len, self._stop), default=1) - 1
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, token: int, piece: bytes) -> bool:
+        """Append a token that stands for `piece`; True where it completes a stop string, which is then cut off."""
+        self.tokens.append(token)
+        begin = max(0, len(self.text) - self._overlap)
+        self.text += self._decoder.decode(piece)
+        found = [at for stop in self._stop if (at := self.text.find(stop, begin)) >= 0]
+        if found:
+            self.text = self.text[: min(found)]
+            self.stopped = True
+        return self.stopped
+
+
+def cut_tokens(
+    text: str, tokens: Sequence[int], piece: Callable[[int], bytes], tokenize: Callable[[str], Sequence[int]]
+) -> tuple[int, ...]:
+    """The longest run of `tokens` inside `text`, and the tokens of what is left where `text` ends inside a token.
+
+    Only that last fragment is tokenized anew, so the prefix stays what was decoded.
+    """
+    data, kept, length = text.encode("utf-8", "surrogatepass"), [], 0
+    for token in tokens:
+        part = piece(token)
+        if not data.startswith(part, length):
+            break
+        kept.append(token)
+        length += len(part)
+        if length == len(data) and part:
+            break
+    rest = data[length:].decode("utf-8", "replace")
+    return (*kept, *(tokenize(rest) if rest else ()))
