@@ -1,10 +1,10 @@
 """The errors that coat raises, each with a sentence a person can act on.
 
-    CoatError
-    ├── InputError        what was asked for is wrong: an option, a puzzle, a file (exit code 2)
-    │   ├── ModelError    the model: not found, not a GGUF, cannot do what is needed
-    │   └── ContextError  a request that cannot fit into the model's context or cache
-    └── BackendError      a model that failed while it worked: a server gone, llama.cpp out of memory
+CoatError
+├── InputError        what was asked for is wrong: an option, a puzzle, a file (exit code 2)
+│   ├── ModelError    the model: not found, not a GGUF, cannot do what is needed
+│   └── ContextError  a request that cannot fit into the model's context or cache
+└── BackendError      a model that failed while it worked: a server gone, llama.cpp out of memory
 """
 
 

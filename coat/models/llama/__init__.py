@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import llama_cpp
+from coat.models.catalog import check_gguf, file_hash
 
 from coat.errors import ContextError, InputError, ModelError
 from coat.models import (
@@ -19,7 +20,6 @@ from coat.models import (
     Text,
     Tokens,
 )
-from coat.models.catalog import check_gguf, file_hash
 from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
 from coat.models.llama.chat import ChatTemplate
 from coat.models.llama.decoder import Decoder, Request

@@ -38,7 +38,7 @@ class ChatTemplate:
         marked = [{"role": turn.role, "content": f"\u2985coat:{i}\u2986"} for i, turn in enumerate(turns)]
         try:
             text = self._format(messages=marked).prompt  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - a template may raise anything
+        except Exception as error:
             raise ModelError(f"the model's chat template cannot render this conversation: {error}") from error
         pieces: list[Text] = []
         for i, part in enumerate(MARK.split(text)):

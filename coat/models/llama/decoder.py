@@ -62,7 +62,7 @@ class Request:
     usage: Usage
     suffix: Tokens = ()
     seeds: tuple[int, ...] = ()
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     candidates: Tokens = ()
     future: "Future[Any]" = field(default_factory=Future)
     span: Span = field(default_factory=lambda: Span(None, (), 0, None))

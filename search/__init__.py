@@ -1,0 +1,38 @@
+"""Trees and search algorithms, without a model and without I/O.
+
+A search is a generator: it yields the requests that became possible and is sent one reply at a time. `drive` runs it
+over anything that can answer; a list of canned replies does for a test.
+"""
+
+from search.backup import maximum, mean
+from search.best_of_n import best_of_n
+from search.budget import Budget
+from search.driver import drive
+from search.mcts import mcts
+from search.requests import Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search
+from search.selection import priors, puct, uct
+from search.tree import Action, Node, Status, Step, Tree
+
+__all__ = [
+    "Action",
+    "Budget",
+    "Evaluate",
+    "Evaluation",
+    "Expand",
+    "Expansion",
+    "Node",
+    "Reply",
+    "Request",
+    "Search",
+    "Status",
+    "Step",
+    "Tree",
+    "best_of_n",
+    "drive",
+    "maximum",
+    "mcts",
+    "mean",
+    "priors",
+    "puct",
+    "uct",
+]

@@ -1,0 +1,177 @@
+"""Monte Carlo tree search over reasoning steps, with stepping back as an action of its own.
+
+The loop is CoAT's (arXiv 2502.02390): select, expand, evaluate, back up; association happens where an `Expand` is
+answered. A simulation is one expansion and the evaluation of its children. From its issue to its delivery it counts as
+visits of value 0 along its path (virtual loss), so that simulations running beside it go elsewhere.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from search.backup import Backup, mean
+from search.requests import Evaluate, Evaluation, Expand, Expansion, Request, Search
+from search.selection import Select, priors, puct
+from search.tree import Node, Tree
+
+
+def mcts(
+    tree: Tree,
+    *,
+    simulations: int,
+    width: int = 4,
+    parallel: int = 1,
+    exploration: float = 1.0,
+    depth: int = 16,
+    select: Select = puct,
+    backup: Backup = mean,
+    threshold: float = 0.5,
+    patience: int = 8,
+) -> Search:
+    """Grow `tree` by at most `simulations` expansions of `width` steps each, `parallel` at a time, to `depth` steps.
+
+    A step back, the model's own or because a branch is exhausted, closes the branch and re-opens for one more
+    expansion the deepest ancestor whose judged value is above `threshold`. The search ends early after `patience`
+    expansions of the root in a row that brought nothing new.
+    """
+    outstanding: deque[tuple[int, Request]] = deque()
+    fresh: list[Request] = []
+    started = barren = 0
+    reopen(tree, 0, extra=0)
+    try:
+        while True:
+            while started < simulations and len(outstanding) < parallel and tree[0].available:
+                node = follow(tree, exploration, select)
+                request: Request = Expand(node, width)
+                outstanding.append((node, request))
+                fresh.append(request)
+                started += 1
+            if not outstanding:
+                return tree
+            reply = yield tuple(fresh)
+            fresh.clear()
+            node, request = outstanding.popleft()
+            children: list[int] = []
+            if isinstance(reply, Expansion):
+                children = grow(tree, node, reply, depth)
+                barren = barren + 1 if node == 0 and not children else 0
+            elif isinstance(request, Evaluate):
+                judge(tree, request.nodes, reply, backup)
+            if children and not refuted(tree, node) and not closed(tree, node):
+                request = Evaluate(tuple(children))
+                outstanding.append((node, request))
+                fresh.append(request)
+                continue
+            lift(tree, node)
+            step_back(tree, node, backup, threshold)
+            if not tree[0].available and not tree[0].pending and barren < patience:
+                reopen(tree, 0)
+    finally:
+        for node, _ in outstanding:
+            lift(tree, node)
+
+
+def follow(tree: Tree, exploration: float, select: Select) -> int:
+    """The node to expand next: from the root along the best scores. Its path is marked with virtual loss."""
+    node = tree[0]
+    while node.expansions >= node.quota:
+        total = node.visits + node.pending
+        node = max(
+            (child for each in node.children if (child := tree[each]).available),
+            key=lambda child: select(
+                child.value * child.visits / (child.visits + child.pending),
+                child.visits + child.pending,
+                child.prior,
+                total,
+                exploration,
+            ),
+        )
+    node.expansions += 1
+    for each in tree.up(node.id):
+        each.pending += 1
+        each.available -= 1
+    return node.id
+
+
+def grow(tree: Tree, node: int, expansion: Expansion, depth: int) -> list[int]:
+    """Add what is new among the steps; the ids of the children to be evaluated.
+
+    A step that a sibling already holds is merged into it. Priors are the softmax over all siblings' mean
+    log-probabilities. A step back is added as a closed node and not evaluated.
+    """
+    known = {(tree[child].step.action, tree[child].step.text) for child in tree[node].children}
+    tree[node].recalled += tuple(fact for fact in expansion.recalled if fact not in tree[node].recalled)
+    added = []
+    for step in expansion.steps:
+        if (step.action, step.text) in known:
+            continue
+        known.add((step.action, step.text))
+        child = tree.add(node, step)
+        if tree[child].status != "dead":
+            added.append(child)
+        if tree[child].status == "open" and tree[child].depth < depth and not closed(tree, node):
+            reopen(tree, child, extra=0)
+    siblings = [tree[child] for child in tree[node].children]
+    for sibling, prior in zip(siblings, priors([each.step.mean_logprob for each in siblings]), strict=True):
+        sibling.prior = prior
+    return added
+
+
+def judge(tree: Tree, nodes: Sequence[int], evaluation: Evaluation, backup: Backup) -> None:
+    """Note what the evaluator said of `nodes`, and back it up; a closed branch no longer counts."""
+    parts = evaluation.parts or ({},) * len(nodes)
+    for node, value, part in zip(nodes, evaluation.values, parts, strict=True):
+        tree[node].judged, tree[node].parts = value, part
+        if not closed(tree, node):
+            backup(tree, node, value)
+
+
+def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:
+    """Close the branch at `node` where the model stepped back or nothing is left to expand, and re-open an ancestor."""
+    last: Node | None = None
+    for each in tree.up(node):
+        if each.status == "dead" or each.parent is None:
+            continue
+        judged_wrong = each.id == node and refuted(tree, node)
+        if not judged_wrong and (each.available or each.pending):
+            break
+        if judged_wrong:
+            backup(tree, node, 0.0)
+        close(tree, each)
+        last = each
+    if last is None:
+        return
+    for each in list(tree.up(last.id))[1:]:
+        if each.parent is None or (each.status == "open" and (each.judged or 0.0) > threshold):
+            reopen(tree, each.id)
+            return
+
+
+def reopen(tree: Tree, node: int, *, extra: int = 1) -> None:
+    """Allow `node` one expansion more; a new node's first is within its quota, so that `extra` is 0."""
+    tree[node].quota += extra
+    for each in tree.up(node):
+        each.available += 1
+
+
+def close(tree: Tree, node: Node) -> None:
+    """Take `node` and everything below it out of the search."""
+    node.status = "dead"
+    left = node.available
+    for each in tree.up(node.id):
+        each.available -= left
+
+
+def refuted(tree: Tree, node: int) -> bool:
+    """Whether the model stepped back from `node`."""
+    return any(tree[child].step.action == "backtrack" for child in tree[node].children)
+
+
+def closed(tree: Tree, node: int) -> bool:
+    """Whether `node` lies in a closed branch."""
+    return any(each.status == "dead" for each in tree.up(node))
+
+
+def lift(tree: Tree, node: int) -> None:
+    """Take one virtual loss off the path to `node`."""
+    for each in tree.up(node):
+        each.pending -= 1

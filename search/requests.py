@@ -1,0 +1,44 @@
+"""What a search asks for and what it is told: it never calls anybody itself."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from search.tree import Step, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """Ask for up to `width` next steps after `node`; `temperature` None means the caller's own."""
+
+    node: int
+    width: int
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Ask what the paths that end in `nodes` are worth."""
+
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The legal steps that came, in the order of their seeds, and the ids of the facts recalled for them."""
+
+    steps: tuple[Step, ...]
+    recalled: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A value in [0, 1] for each node asked about, and the components of each by name."""
+
+    values: tuple[float, ...]
+    parts: tuple[dict[str, float], ...] = field(default=())
+
+
+Request = Expand | Evaluate
+Reply = Expansion | Evaluation
+Search = Generator[Sequence[Request], Reply, Tree]
+"""Yields the requests that became possible, perhaps none, and is sent one reply at a time, in their order."""

@@ -1,0 +1,159 @@
+"""The tree of a search: an append-only list of nodes, plain data that any algorithm may grow."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+Action = Literal["think", "recall", "backtrack", "answer"]
+Status = Literal["open", "terminal", "dead"]
+
+STATUS: dict[Action, Status] = {"think": "open", "recall": "open", "backtrack": "dead", "answer": "terminal"}
+"""The status that a step's action gives to its new node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of reasoning.
+
+    `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
+    None where unknown; `generated` counts the tokens it cost.
+    """
+
+    text: str
+    action: Action = "think"
+    tokens: tuple[int, ...] = ()
+    logprob: float | None = None
+    generated: int = 0
+
+    @property
+    def mean_logprob(self) -> float:
+        """Mean log-probability of a token; 0 where it is unknown."""
+        return 0.0 if self.logprob is None else self.logprob / max(1, self.generated)
+
+
+@dataclass(slots=True)
+class Node:
+    """A step in the tree.
+
+    `value` is the mean (or what the backup makes) of the values backed up through the node, `visits` their number;
+    `judged` is what the evaluator itself said of the path that ends here, None until it has. `pending` counts requests
+    issued below and not yet delivered (virtual loss); `quota` is how often the node may be expanded, `expansions` how
+    often it was, and `available` how many expansions are left at or below it. `parts` are the components of `judged`
+    by name, `recalled` the ids of the facts recalled for its expansion.
+    """
+
+    id: int
+    parent: int | None
+    step: Step
+    depth: int
+    prior: float = 1.0
+    visits: int = 0
+    value: float = 0.0
+    judged: float | None = None
+    status: Status = "open"
+    pending: int = 0
+    quota: int = 1
+    expansions: int = 0
+    available: int = 0
+    children: list[int] = field(default_factory=list)
+    recalled: tuple[int, ...] = ()
+    parts: dict[str, float] = field(default_factory=dict)
+
+
+class Tree:
+    """Nodes by id; node 0 is the root, an empty step, and a parent's id is below its child's."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = [Node(0, None, Step(""), 0)]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, node: int) -> Node:
+        return self.nodes[node]
+
+    def add(self, parent: int, step: Step) -> int:
+        """Append a child of `parent`; its id."""
+        node = Node(len(self.nodes), parent, step, self.nodes[parent].depth + 1, status=STATUS[step.action])
+        self.nodes.append(node)
+        self.nodes[parent].children.append(node.id)
+        return node.id
+
+    def up(self, node: int) -> Iterator[Node]:
+        """The node and its ancestors, the root last."""
+        current: int | None = node
+        while current is not None:
+            yield self.nodes[current]
+            current = self.nodes[current].parent
+
+    def path(self, node: int) -> list[Node]:
+        """The nodes from below the root to `node`."""
+        return list(self.up(node))[-2::-1]
+
+    def terminals(self) -> list[Node]:
+        """The nodes that end a line of reasoning with an answer."""
+        return [node for node in self.nodes if node.status == "terminal"]
+
+    @property
+    def depth(self) -> int:
+        """The depth of the deepest node; the root's is 0."""
+        return max(node.depth for node in self.nodes)
+
+    @property
+    def backtracks(self) -> int:
+        """How often stepping back was an action."""
+        return sum(node.step.action == "backtrack" for node in self.nodes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tree as JSON-ready data; `from_dict` reads it back."""
+        return {"nodes": [_node_dict(node) for node in self.nodes]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The tree that `to_dict` wrote.
+
+        Raises:
+            ValueError: the data is no tree.
+        """
+        tree = cls()
+        try:
+            tree.nodes = [_node_from(entry) for entry in data["nodes"]]
+            for node in tree.nodes[1:]:
+                tree.nodes[node.parent].children.append(node.id)  # type: ignore[index]
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"not a tree: {error!r}") from error
+        if not tree.nodes or any(
+            node.id != i or (i > 0 and not (node.parent is not None and 0 <= node.parent < i))
+            for i, node in enumerate(tree.nodes)
+        ):
+            raise ValueError("not a tree: ids must count from 0 and a parent's id be below its child's")
+        return tree
+
+
+SAVED = (
+    "id",
+    "parent",
+    "depth",
+    "prior",
+    "visits",
+    "value",
+    "judged",
+    "status",
+    "expansions",
+    "quota",
+    "parts",
+)
+
+
+def _node_dict(node: Node) -> dict[str, Any]:
+    step = node.step
+    return {name: getattr(node, name) for name in SAVED} | {
+        "recalled": list(node.recalled),
+        "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
+        | {"logprob": step.logprob, "generated": step.generated},
+    }
+
+
+def _node_from(entry: dict[str, Any]) -> Node:
+    step = Step(**{**entry["step"], "tokens": tuple(entry["step"]["tokens"])})
+    return Node(step=step, recalled=tuple(entry["recalled"]), **{name: entry[name] for name in SAVED})
