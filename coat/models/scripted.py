@@ -152,9 +152,7 @@ class ScriptedModel:
             return self._replies(prompt, seed, sampling)
         siblings = self._replies[_longest_ending(prompt, self._replies, "reply")]
         if not siblings:
-            raise ModelError(
-                f"the script has an empty list of replies to {prompt[-60:]!r}; give at least one"
-            )
+            raise ModelError(f"the script has an empty list of replies to {prompt[-60:]!r}; give at least one")
         return siblings[seed % len(siblings)]
 
     def _complete(self, prompt: str, reply: str, sampling: Sampling, room: int) -> Completion:
@@ -177,9 +175,7 @@ class ScriptedModel:
             return self._scores(text, candidate)
         known = self._scores[_longest_ending(text, self._scores, "score")]
         if candidate not in known:
-            raise ModelError(
-                f"the script has no score for {candidate!r} after {text[-60:]!r}, only for {list(known)}"
-            )
+            raise ModelError(f"the script has no score for {candidate!r} after {text[-60:]!r}, only for {list(known)}")
         return known[candidate]
 
     def _need(self, text: str, usage: Usage) -> None:
@@ -210,9 +206,7 @@ def prompt_text(prompt: Prompt, name: str) -> str:
         ModelError: a piece of the prompt is token ids.
     """
     if any(not isinstance(piece, Text) for piece in prompt):
-        raise ModelError(
-            f"{name} works on text, and this prompt holds token ids of another model; give it as text"
-        )
+        raise ModelError(f"{name} works on text, and this prompt holds token ids of another model; give it as text")
     return "".join(piece.text for piece in prompt if isinstance(piece, Text))
 
 
@@ -232,23 +226,17 @@ def find_stop(text: str, stop: Sequence[str]) -> tuple[int, int] | None:
 def _longest_ending(text: str, keys: Iterable[str], what: str) -> str:
     endings = [key for key in keys if text.endswith(key)]
     if not endings:
-        raise ModelError(
-            f"the script has no {what} for a text that ends with {text[-60:]!r}; add one, or the key ''"
-        )
+        raise ModelError(f"the script has no {what} for a text that ends with {text[-60:]!r}; add one, or the key ''")
     return max(endings, key=len)
 
 
 def _decode(tokens: Tokens) -> str:
     if any(not 0 <= token <= 0x10FFFF for token in tokens):
-        raise ModelError(
-            "the prompt holds token ids that are no code points: they are those of another model"
-        )
+        raise ModelError("the prompt holds token ids that are no code points: they are those of another model")
     return "".join(map(chr, tokens))
 
 
 def _log(probability: float, candidate: str) -> float:
     if not 0.0 <= probability <= 1.0:
-        raise ModelError(
-            f"the script's score for {candidate!r} is {probability}; it must be a probability in [0, 1]"
-        )
+        raise ModelError(f"the script's score for {candidate!r} is {probability}; it must be a probability in [0, 1]")
     return math.log(probability) if probability else -math.inf
