@@ -599,6 +599,8 @@ def test_bad_options_are_refused() -> None:
     for options in ({"timeout": 0.0}, {"retries": -1}):
         with pytest.raises(InputError, match="timeout above 0 s"):
             Server("http://host/v1", **options)
+    with pytest.raises(InputError, match="a context of 0 tokens"):
+        connect("openai:http://host/v1", context=0)
 
 
 def test_scores_are_log_probabilities(fake: Fake) -> None:

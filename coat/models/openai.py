@@ -267,9 +267,14 @@ class OpenAIModel:
         Without `model` it is the only one that the server lists. `context` is in tokens, else what /models
         says, else 4096.
 
-        Raises: ModelError: no such model, none or several to choose from, no text completion, a refused
-        key, or a server that does not count its tokens. BackendError: as for `Server.send`.
+        Raises:
+            ModelError: no such model, none or several to choose from, no text completion, a refused key, or a
+                server that does not count its tokens.
+            InputError: `context` is below 1.
+            BackendError: as for `Server.send`.
         """
+        if context is not None and context < 1:
+            raise InputError(f"a context of {context} tokens holds nothing; give 1 or more")
         try:
             return cls(server, await _explore(server, model, context))
         finally:
