@@ -1,0 +1,69 @@
+"""The associative memory of coat: facts that last, episodes of one search, one recall over both.
+
+    memory = AssociativeMemory("facts.db")              the file's facts; no path: a memory of this process
+    memory.add(corpora.read("corpus.jsonl"))            texts or (text, source) pairs, in one transaction -> ids
+    memory.recall(question, path, k=3)                  facts for a question and the path so far -> hits
+    memory.forget(source="corpus.jsonl:7")              by id or source, for good -> how many
+    memory.list(), .get(ids), .count(), .export(file), .save(), .close()
+
+    session = memory.session()                          the facts as they are now, for one search
+    session.observe(text, state=…, value=0.9, fate="proved")        an evaluated step -> episode id
+    session.recall(question, path, k=3)                 facts and episodes -> hits
+    session.promote(source="run 7")                     proved episodes become facts, in one transaction
+
+A `Hit` is (id, text, source, score, kind), kind "fact" or "episode"; `recall_many` takes a list of `Query`. SQLite is
+the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol: `SentenceTransformerEmbedder`,
+in a process of its own, or `HashingEmbedder`, the fake. Errors derive from `AssociativeMemoryError`.
+
+>>> with AssociativeMemory(embedder=HashingEmbedder()) as memory:
+...     ids = memory.add(["Rome lies on the Tiber.", "Paris lies on the Seine."], source="atlas")
+...     [(hit.text, hit.source) for hit in memory.recall("On what river lies Paris?", threshold=0.5)]
+[('Paris lies on the Seine.', 'atlas')]
+"""
+
+from memory import corpora
+from memory.associative import AssociativeMemory
+from memory.embedders import Embedder, HashingEmbedder
+from memory.errors import (
+    AssociativeMemoryError,
+    CorpusError,
+    DamagedMemoryError,
+    EmbedderError,
+    EmbedderMismatchError,
+    InputError,
+    MemoryInUseError,
+    NotAMemoryError,
+    SchemaVersionError,
+    StorageError,
+    UnknownFactError,
+)
+from memory.facts import Fact
+from memory.recall import DEFAULT_THRESHOLD, Hit, Query
+from memory.sentence_transformer import SentenceTransformerEmbedder
+from memory.session import Episode, Fate, Session
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "AssociativeMemory",
+    "AssociativeMemoryError",
+    "CorpusError",
+    "DamagedMemoryError",
+    "Embedder",
+    "EmbedderError",
+    "EmbedderMismatchError",
+    "Episode",
+    "Fact",
+    "Fate",
+    "HashingEmbedder",
+    "Hit",
+    "InputError",
+    "MemoryInUseError",
+    "NotAMemoryError",
+    "Query",
+    "SchemaVersionError",
+    "SentenceTransformerEmbedder",
+    "Session",
+    "StorageError",
+    "UnknownFactError",
+    "corpora",
+]

@@ -1,0 +1,137 @@
+"""What an embedder is to the memory: texts in, unit vectors out.
+
+A vector's direction is the text's meaning, so the inner product of two is their cosine. An embedder's `name` is
+stored with the facts: vectors of two embedders cannot be compared.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+from memory.errors import EmbedderError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors; may be called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """What made the vectors; the same for the same model, however it was installed."""
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of `texts`: float32, shape (n, dimension), rows of length 1."""
+
+
+def embed_checked(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """`embedder.embed(texts)`, refused unless it is what the protocol promises.
+
+    Returns:
+        float32, shape (n, dimension), rows of length 1.
+
+    Raises:
+        EmbedderError: The shape is another one, a number is not finite, or a row is not of length 1.
+    """
+    import numpy as np
+
+    vectors = np.ascontiguousarray(embedder.embed(texts), dtype=np.float32)
+    if vectors.shape != (len(texts), embedder.dimension):
+        expected = (len(texts), embedder.dimension)
+        raise EmbedderError(f"embedder {embedder.name} gave vectors of shape {vectors.shape}, not {expected}.")
+    lengths = np.linalg.norm(vectors, axis=1)
+    bad = np.flatnonzero(~(np.abs(lengths - 1) < 1e-3))  # written so that NaN is bad too
+    if bad.size:
+        text, length = texts[int(bad[0])], float(lengths[bad[0]])
+        raise EmbedderError(
+            f"embedder {embedder.name} gave a vector of length {length} instead of 1 for {text[:60]!r}; "
+            "nothing was stored. Use an embedder whose rows are finite and normalised."
+        )
+    return vectors
+
+
+class HashingEmbedder:
+    """Words and their three-letter pieces, hashed into a vector of signed counts: no model, no meaning.
+
+    The fake that ships: the same text gives the same vector in every process, and texts that share words are
+    near. A word weighs 1, a piece 0.25; the hash is CRC-32, its last bit the sign (feature hashing, Weinberger
+    et al. 2009, arXiv 0902.2206).
+    """
+
+    def __init__(self, dimension: int = 256) -> None:
+        self.dimension = dimension
+        self.name = f"hashing-{dimension}"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of `texts`: float32, shape (n, dimension), rows of length 1."""
+        import numpy as np
+
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for feature, weight in _features(text):
+                code = zlib.crc32(feature.encode())
+                row[(code >> 1) % self.dimension] += weight if code & 1 else -weight
+            if not row.any():
+                row[zlib.crc32(text.encode()) % self.dimension] = 1
+            row /= np.linalg.norm(row)
+        return vectors
+
+
+def _features(text: str) -> Iterator[tuple[str, float]]:
+    for word in re.findall(r"\w+|[^\w\s]", text.casefold()):
+        yield word, 1.0
+        if len(word) > 3:
+            for start in range(len(word) - 2):
+                yield f"~{word[start : start + 3]}", 0.25
+
+
+class CachedEmbedder:
+    """An embedder that remembers the vectors of the last `size` texts: a search asks for its question often.
+
+    Raises from `embed` what `embed_checked` raises.
+    """
+
+    def __init__(self, embedder: Embedder, size: int = 2048) -> None:
+        self._embedder, self._size = embedder, size
+        self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        """The name of the embedder below."""
+        return self._embedder.name
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the embedder below."""
+        return self._embedder.dimension
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of `texts`: float32, shape (n, dimension), rows of length 1; unknown ones in one call."""
+        import numpy as np
+
+        with self._lock:
+            found = {text: self._known[text] for text in texts if text in self._known}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing:
+            found.update(zip(missing, embed_checked(self._embedder, missing), strict=True))
+        with self._lock:
+            for text in texts:
+                self._known[text] = found[text]
+                self._known.move_to_end(text)
+            while len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return np.stack([found[text] for text in texts])

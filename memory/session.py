@@ -1,0 +1,178 @@
+"""A session: the facts as they were when a search began, and the episodes of that search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, get_args
+
+from memory.errors import InputError, UnknownFactError
+from memory.recall import DEFAULT_THRESHOLD, Candidate, Hit, Pool, Query, check_limits, choose, views
+
+if TYPE_CHECKING:
+    from memory.associative import AssociativeMemory
+    from memory.embedders import Vectors
+
+FIRST_POOL = 32
+"""Facts that a recall looks at first; it looks at more while near-copies and known texts leave it short of hits."""
+
+Fate = Literal["open", "proved", "refuted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A step that this search evaluated: its `text`, the `state` it led to, its `value` in [0, 1], and its `fate`.
+
+    The id is negative, so that it is no fact's.
+    """
+
+    id: int
+    text: str
+    state: str
+    value: float
+    fate: Fate
+
+
+class Session:
+    """One search's view of a memory; for several threads. Its episodes end with it, unless they are promoted.
+
+    Facts that were added since it began are not seen; facts that were forgotten since are gone.
+    """
+
+    def __init__(self, memory: AssociativeMemory, last_id: int) -> None:
+        self._memory, self._last_id = memory, last_id
+        self._episodes: dict[tuple[str, str], Episode] = {}
+        self._vectors: dict[int, Vectors] = {}
+        self._lock = Lock()
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """The episodes, oldest first."""
+        with self._lock:
+            return list(self._episodes.values())
+
+    def observe(self, text: str, *, state: str = "", value: float, fate: Fate = "open") -> int:
+        """Take in an evaluated step and return its id; the same text in the same state is the same episode.
+
+        Costs no embedding: what is new is embedded, in one batch, by the next recall.
+
+        Raises:
+            InputError: The text is blank, `value` is not in [0, 1], or `fate` is not one of `Fate`.
+        """
+        if not text.strip():
+            raise InputError("an episode needs a text; this one is empty.")
+        if not (math.isfinite(value) and 0 <= value <= 1):
+            raise InputError(f"the value of an episode is {value}; it lies between 0 and 1.")
+        if fate not in get_args(Fate):
+            raise InputError(f"the fate of an episode is {fate!r}; it is one of {', '.join(get_args(Fate))}.")
+        with self._lock:
+            old = self._episodes.get((text, state))
+            number = old.id if old else -len(self._episodes) - 1
+            self._episodes[text, state] = Episode(number, text, state, value, fate)
+        return number
+
+    def recall(
+        self,
+        question: str,
+        path: Sequence[str] = (),
+        *,
+        k: int = 3,
+        threshold: float = DEFAULT_THRESHOLD,
+        skip: Iterable[int] = (),
+    ) -> list[Hit]:
+        """At most `k` facts and episodes for a question and the path so far, best first; none rather than noise.
+
+        Args:
+            question: What the search is to answer.
+            path: The texts of the steps so far; what these hold is not recalled again.
+            k: The most hits.
+            threshold: The least cosine of a hit.
+            skip: Ids that are not wanted: what the path was given before.
+
+        Raises:
+            InputError: Question and path are blank, or `k` or `threshold` makes no sense.
+            EmbedderError: The embedder failed, or is another one than the memory's.
+        """
+        return self.recall_many([Query(question, path, frozenset(skip))], k=k, threshold=threshold)[0]
+
+    def recall_many(
+        self, queries: Sequence[Query], *, k: int = 3, threshold: float = DEFAULT_THRESHOLD
+    ) -> list[list[Hit]]:
+        """What `recall` gives, for each of `queries`, with one call of the embedder and one of the index.
+
+        Raises:
+            InputError, EmbedderError: As `recall`.
+        """
+        check_limits(k, threshold)
+        asked = [views(query) for query in queries]
+        episodes = self.episodes
+        if not queries or not (episodes or self._last_id):
+            return [[] for _ in queries]
+        vectors = self._embed(asked)
+        lived = self._nearest_episodes(episodes, vectors)
+        size = FIRST_POOL + 4 * k
+        while True:
+            pools = self._memory.nearest(vectors, size, self._last_id, threshold)
+            hits = [
+                choose([*pool.candidates, *others], query, k, threshold)
+                for pool, others, query in zip(pools, lived, queries, strict=True)
+            ]
+            if all(_settled(found, pool, k, threshold) for found, pool in zip(hits, pools, strict=True)):
+                return hits
+            size *= 4
+
+    def promote(self, ids: Iterable[int] | None = None, *, source: str) -> list[int]:
+        """Write proved episodes (all, or those of `ids`) as facts of `source`, in one transaction.
+
+        Returns:
+            The ids of the facts. They are not seen by this session.
+
+        Raises:
+            UnknownFactError: An id that no episode of this session has.
+            InputError: An episode that is not proved.
+            EmbedderError, StorageError: As `AssociativeMemory.add`; nothing was written.
+        """
+        episodes = {episode.id: episode for episode in self.episodes}
+        chosen = [n for n, each in episodes.items() if each.fate == "proved"] if ids is None else list(ids)
+        for number in chosen:
+            if number not in episodes:
+                raise UnknownFactError(f"this session has no episode {number}; nothing was promoted.")
+            if episodes[number].fate != "proved":
+                raise InputError(f"episode {number} is {episodes[number].fate}, not proved; nothing was promoted.")
+        return self._memory.add([(episodes[number].text, source) for number in chosen])
+
+    def _embed(self, groups: Sequence[Sequence[str]]) -> list[Vectors]:
+        import numpy as np
+
+        together = self._memory.embed([text for group in groups for text in group])
+        ends = np.cumsum([len(group) for group in groups])[:-1]
+        return np.split(together, ends)
+
+    def _nearest_episodes(self, episodes: Sequence[Episode], queries: Sequence[Vectors]) -> list[list[Candidate]]:
+        import numpy as np
+
+        new = [episode for episode in episodes if episode.id not in self._vectors]
+        if new:
+            made = self._memory.embed([f"{episode.text} {episode.state}".strip() for episode in new])
+            self._vectors.update((episode.id, vector) for episode, vector in zip(new, made, strict=True))
+        if not episodes:
+            return [[] for _ in queries]
+        vectors = np.stack([self._vectors[episode.id] for episode in episodes])
+        found = []
+        for query in queries:
+            scores = (query @ vectors.T).max(axis=0)
+            hits = map(_hit, episodes, scores)
+            found.append([Candidate(hit, row) for hit, row in zip(hits, vectors, strict=True)])
+        return found
+
+
+def _hit(episode: Episode, score: float) -> Hit:
+    source = f"{episode.fate}, value {episode.value:.2f}"
+    return Hit(episode.id, episode.text, source, float(score), "episode")
+
+
+def _settled(hits: Sequence[Hit], pool: Pool, k: int, threshold: float) -> bool:
+    """Whether no fact beyond the pool could change the hits."""
+    return pool.floor < threshold or (len(hits) == k and hits[-1].score >= pool.floor)
