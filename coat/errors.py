@@ -26,3 +26,11 @@ class ContextError(InputError):
 
 class BackendError(CoatError):
     """A model that failed while it was working."""
+
+
+class UnreadableScoreError(BackendError):
+    """A score whose candidates the model does not show; it is counted, never guessed."""
+
+
+class IllegalStepError(CoatError):
+    """A step that the task's rules forbid; it is dropped and counted."""

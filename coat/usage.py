@@ -43,6 +43,10 @@ class Usage:
 
     def as_dict(self) -> dict[str, int | float]:
         """The public fields by name, in the order of the documented JSON."""
-        names = ("generated", "scored", "evaluated", "unique", "replayed", "decodes", "expansions")
-        names += ("evaluations", "recalls", "illegal", "unreadable")
-        return {name: getattr(self, name) for name in names} | {"seconds": round(self.seconds, 3)}
+        return {name: getattr(self, name) for name in COUNTS} | {"seconds": round(self.seconds, 3)}
+
+
+COUNTS = (
+    *("generated", "scored", "evaluated", "unique", "replayed", "decodes"),
+    *("expansions", "evaluations", "recalls", "illegal", "unreadable"),
+)

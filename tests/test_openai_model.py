@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from coat.errors import BackendError, CoatError, ContextError, InputError, ModelError
+from coat.errors import BackendError, CoatError, ContextError, InputError, ModelError, UnreadableScoreError
 from coat.models import Completion, LanguageModel, Message, SampleRequest, Sampling, ScoreRequest, Text
-from coat.models.openai import LONGEST_WAIT, OpenAIModel, Server, UnreadableScoreError, connect
+from coat.models.openai import LONGEST_WAIT, OpenAIModel, Server, connect
 from coat.usage import Usage
 
 Reply = tuple[int, dict[str, Any] | bytes]

@@ -7,7 +7,8 @@ import pytest
 
 from coat.errors import BackendError, ContextError, InputError, ModelError
 from coat.models import Completion, LanguageModel, Message, SampleRequest, Sampling, ScoreRequest, Text
-from coat.models.scripted import ScriptedModel, find_stop
+from coat.models.plain import find_stop
+from coat.models.scripted import ScriptedModel
 from coat.usage import Usage
 
 ABC = {"": ["alpha", "beta", "gamma"], "2 + 2 =": [" 4\n5", " 5"]}
@@ -196,8 +197,8 @@ def test_a_script_that_does_not_know_says_so() -> None:
 def test_a_conversation_is_its_texts_one_under_the_other() -> None:
     model = ScriptedModel(ABC)
     messages = [Message("system", "Add."), Message("user", "2 + 2")]
-    assert model.chat(messages) == (Text("Add.\n2 + 2\n"),)
-    assert model.chat([*messages, Message("assistant", "It is")]) == (Text("Add.\n2 + 2\nIt is"),)
+    assert model.path(model.chat(messages)) == tuple(map(ord, "Add.\n2 + 2\n"))
+    assert model.path(model.chat([*messages, Message("assistant", "It is")])) == tuple(map(ord, "Add.\n2 + 2\nIt is"))
     with pytest.raises(InputError, match="at least one message"):
         model.chat([])
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import urlsplit
 
-from coat.errors import BackendError, ContextError, InputError, ModelError
+from coat.errors import BackendError, ContextError, InputError, ModelError, UnreadableScoreError
 from coat.models import (
     Capabilities,
     Completion,
@@ -27,7 +27,7 @@ from coat.models import (
     Sampling,
     ScoreRequest,
 )
-from coat.models.scripted import find_stop, plain_chat, prompt_text
+from coat.models.plain import find_stop, plain_chat, prompt_text
 from coat.usage import Usage
 
 if TYPE_CHECKING:
@@ -42,10 +42,6 @@ TOP = (20, 5)
 
 _PROBE = "."
 _OVERFLOW = re.compile(r"context.{0,20}(length|size|window)|exceed_context|maximum context", re.IGNORECASE)
-
-
-class UnreadableScoreError(BackendError):
-    """A judgement whose answer the server did not list among the likeliest tokens."""
 
 
 @dataclass(frozen=True, slots=True)

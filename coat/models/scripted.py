@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from coat.errors import BackendError, ContextError, InputError, ModelError
+from coat.errors import BackendError, ContextError, ModelError
 from coat.models import (
     Capabilities,
     Completion,
@@ -21,6 +21,7 @@ from coat.models import (
     Text,
     Tokens,
 )
+from coat.models.plain import find_stop, plain_chat, prompt_text
 from coat.usage import Usage
 
 Replies = Callable[[str, int, Sampling], str] | Mapping[str, Sequence[str]]
@@ -183,44 +184,6 @@ class ScriptedModel:
             before = usage.unique
             usage.need([ord(character) for character in text])
             usage.evaluated += usage.unique - before
-
-
-def plain_chat(messages: Sequence[Message]) -> Prompt:
-    """A conversation for a model without a chat template: the texts, one under the other.
-
-    An assistant's message at the end is left open; after any other the next line is the assistant's.
-
-    Raises:
-        InputError: there is no message.
-    """
-    if not messages:
-        raise InputError("a conversation needs at least one message")
-    text = "\n".join(message.content for message in messages)
-    return (Text(text if messages[-1].role == "assistant" else text + "\n"),)
-
-
-def prompt_text(prompt: Prompt, name: str) -> str:
-    """The prompt as one text, for the model called `name`, which has no token ids.
-
-    Raises:
-        ModelError: a piece of the prompt is token ids.
-    """
-    if any(not isinstance(piece, Text) for piece in prompt):
-        raise ModelError(f"{name} works on text, and this prompt holds token ids of another model; give it as text")
-    return "".join(piece.text for piece in prompt if isinstance(piece, Text))
-
-
-def find_stop(text: str, stop: Sequence[str]) -> tuple[int, int] | None:
-    """Where the stop string that is complete first begins and ends in `text`; of two at once the longer one.
-
-    >>> find_stop("one. two\\n", ("\\n", ". "))
-    (3, 5)
-    """
-    found = [(text.find(each), len(each)) for each in stop if each and each in text]
-    if not found:
-        return None
-    start, length = min(found, key=lambda place: (sum(place), place[0]))
-    return start, start + length
 
 
 def _longest_ending(text: str, keys: Iterable[str], what: str) -> str:

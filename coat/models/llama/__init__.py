@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import llama_cpp
-from coat.models.catalog import check_gguf, file_hash
 
 from coat.errors import ContextError, InputError, ModelError
 from coat.models import (
@@ -20,9 +19,11 @@ from coat.models import (
     Text,
     Tokens,
 )
+from coat.models.catalog import check_gguf, file_hash
 from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
 from coat.models.llama.chat import ChatTemplate
 from coat.models.llama.decoder import Decoder, Request
+from coat.models.plain import plain_chat
 from coat.usage import Usage
 
 __all__ = ["ContextOptions", "LlamaModel"]
@@ -54,9 +55,7 @@ class LlamaModel:
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
         """See `LanguageModel`; uses the GGUF's own chat template."""
-        if self._template is None:
-            return (Text("\n\n".join(message.content for message in messages)),)
-        return self._template.render(messages)
+        return plain_chat(messages) if self._template is None else self._template.render(messages)
 
     def path(self, prompt: Prompt) -> Tokens:
         """The token ids of `prompt`, opened as the vocabulary asks for; each piece is tokenized by itself."""

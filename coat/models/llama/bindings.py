@@ -26,7 +26,7 @@ Row = tuple[int, int, int, bool]
 """One row of a batch: token id, position, sequence id, whether its logits are wanted."""
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _to_logging(level: int, text: bytes, _: ctypes.c_void_p) -> None:
     log.log(LEVELS.get(level, logging.DEBUG), text.decode("utf-8", "replace").rstrip())
 
@@ -79,12 +79,16 @@ class Llama:
                 f"llama.cpp cannot load {path}: the file is damaged, or of an architecture that this version"
                 f" ({llama_cpp.__version__}) does not know. `--verbose` shows llama.cpp's own words."
             )
-        self.ctx = None
+        self.ctx: Any = None
         try:
             self._open(path)
         except ModelError:
             self.close()
             raise
+        self.memory: Any = llama_cpp.llama_get_memory(self.ctx)
+        self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self.model)
+        self._pieces: dict[int, bytes] = {}
+        self._batch, self._columns = _batch(options.batch)
 
     def _open(self, path: Path) -> None:
         if llama_cpp.llama_model_is_recurrent(self.model) or llama_cpp.llama_model_is_hybrid(self.model):
@@ -104,10 +108,6 @@ class Llama:
         self.ctx = llama_cpp.llama_init_from_model(self.model, params)
         if not self.ctx:
             raise ModelError(f"{path} was read, but a context of {options.cells} tokens does not fit into memory.")
-        self.memory = llama_cpp.llama_get_memory(self.ctx)
-        self.trained_context = llama_cpp.llama_model_n_ctx_train(self.model)
-        self._pieces: dict[int, bytes] = {}
-        self._batch, self._columns = _batch(options.batch)
 
     def close(self) -> None:
         """Free the context and the model."""

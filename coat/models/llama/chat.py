@@ -37,7 +37,7 @@ class ChatTemplate:
             begun = turns.pop().content
         marked = [{"role": turn.role, "content": f"\u2985coat:{i}\u2986"} for i, turn in enumerate(turns)]
         try:
-            text = self._format(messages=marked).prompt  # type: ignore[arg-type]
+            text = self._format(messages=marked).prompt
         except Exception as error:
             raise ModelError(f"the model's chat template cannot render this conversation: {error}") from error
         pieces: list[Text] = []

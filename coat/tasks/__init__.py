@@ -1,0 +1,86 @@
+"""Tasks: what a problem looks like, what a step may be, and when an answer is right.
+
+A new task is one file with a class that fits `Task`, and one line in `TASKS`.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from coat.errors import InputError
+from coat.models import Message
+from coat.problem import Problem
+from coat.tasks.arithmetic import Arithmetic
+from coat.tasks.qa import QuestionAnswering
+from search import Action
+
+
+class Task(Protocol):
+    """The rules of one kind of problem. A path is the texts of its steps, first to last."""
+
+    name: str
+    summary: str
+    sample: str
+    """A problem as a person would type it."""
+    step_tokens: int
+    """The most tokens that one step may take."""
+    step_end: tuple[str, ...]
+    """The stop strings that end a step."""
+    verifies: bool
+    """Whether `verify` can tell a right answer without knowing the gold one."""
+
+    def read(self, text: str) -> Problem:
+        """The problem that `text` states; InputError where it states none."""
+        ...
+
+    def messages(self, problem: Problem) -> list[Message]:
+        """The conversation whose next turn, the assistant's, is the path."""
+        ...
+
+    def depth(self, problem: Problem) -> int:
+        """The most steps that a solution takes."""
+        ...
+
+    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+        """What the model wrote after `path`, as an action and a text; IllegalStepError where the rules forbid it."""
+        ...
+
+    def note(self, problem: Problem, path: Sequence[str]) -> str:
+        """What the model is told after `path` before it goes on, as data; empty where there is nothing to tell."""
+        ...
+
+    def answer(self, problem: Problem, path: Sequence[str]) -> str:
+        """The answer that a finished path gives."""
+        ...
+
+    def key(self, answer: str) -> str:
+        """What equal answers have in common, for voting."""
+        ...
+
+    def verify(self, problem: Problem, path: Sequence[str]) -> bool | None:
+        """Whether a finished path is right; None where nothing can check it."""
+        ...
+
+    def grade(self, problem: Problem, answer: str) -> bool | None:
+        """Whether `answer` is the gold answer; None where there is none."""
+        ...
+
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "game24": lambda: Arithmetic("game24", target=24),
+    "countdown": lambda: Arithmetic("countdown"),
+    "qa": QuestionAnswering,
+}
+
+
+def get(name: str) -> Task:
+    """The task called `name`.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    if name not in TASKS:
+        close = difflib.get_close_matches(name, TASKS, 1)
+        hint = f", did you mean {close[0]}?" if close else "."
+        raise InputError(f"there is no task {name!r}{hint} The tasks are: {', '.join(TASKS)}.")
+    return TASKS[name]()

@@ -1,0 +1,167 @@
+"""Game of 24 and Countdown: reach the target with + − × ÷, each number used once, in exact rational arithmetic."""
+
+import json
+import operator
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from coat import prompts
+from coat.errors import IllegalStepError, InputError
+from coat.models import Message
+from coat.problem import Problem
+from search import Action
+
+NUMBER = r"-?\d+(?:/\d+)?"
+STEP = re.compile(rf"({NUMBER}) ?([-+*/]) ?({NUMBER}) ?= ?({NUMBER})(?: ?\(left:? ([^()]*)\))?")
+OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+FEWEST, MOST, LARGEST = 2, 10, 10**9
+
+
+class Arithmetic:
+    """The target is part of the problem, or fixed as in Game of 24."""
+
+    step_tokens: int = 24
+    step_end: tuple[str, ...] = ("\n",)
+    verifies: bool = True
+
+    def __init__(self, name: str, target: int | None = None) -> None:
+        self.name = name
+        self._target = target
+        self.sample = "4 9 10 13" if target else "3 7 25 50 = 117"
+        goal = str(target) if target else "a target"
+        self.summary = f"make {goal} from the numbers with + - * /, each number used once"
+
+    def read(self, text: str) -> Problem:
+        """The numbers, and for Countdown `= target` after them; or a JSON line as the public files have it.
+
+        Raises:
+            InputError: the text names no such puzzle.
+        """
+        numbers, target = self._split(text)
+        if target is None:
+            raise InputError(f"{text!r} has no target; write the numbers, then = and the target: {self.sample!r}")
+        if not FEWEST <= len(numbers) <= MOST:
+            raise InputError(f"{text!r} has {len(numbers)} numbers; give {FEWEST} to {MOST}, like {self.sample!r}")
+        if any(abs(number) > LARGEST for number in (*numbers, target)):
+            raise InputError(f"a number in {text!r} is beyond {LARGEST}")
+        question = " ".join(map(str, numbers)) + ("" if self._target else f" = {target}")
+        return Problem(question, self.name, {"numbers": numbers, "target": target})
+
+    def _split(self, text: str) -> tuple[tuple[int, ...], int | None]:
+        if text.lstrip().startswith("{"):
+            return self._from_json(text)
+        left, equals, right = text.partition("=")
+        if equals and self._target is not None:
+            raise InputError(
+                f"the target of {self.name} is always {self._target}; give only the numbers: {self.sample!r}"
+            )
+        numbers = tuple(_integer(word, text) for word in re.split(r"[\s,]+", left.strip()) if word)
+        return numbers, _integer(right.strip(), text) if equals else self._target
+
+    def _from_json(self, text: str) -> tuple[tuple[int, ...], int | None]:
+        try:
+            data: Any = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{text!r} is not JSON: {error}") from error
+        numbers, target = data.get("nums", data.get("input")), data.get("target", data.get("output", self._target))
+        if numbers is None:
+            raise InputError(f'{text!r} has neither "nums" nor "input"')
+        words = numbers.split(",") if isinstance(numbers, str) else numbers
+        return tuple(_integer(word, text) for word in words), None if target is None else _integer(target, text)
+
+    def messages(self, problem: Problem) -> list[Message]:
+        """Instructions, solved examples as earlier turns, and the puzzle."""
+        return prompts.arithmetic(problem.given["numbers"], problem.given["target"])
+
+    def depth(self, problem: Problem) -> int:
+        """One step fewer than there are numbers."""
+        return len(problem.given["numbers"]) - 1
+
+    def left(self, problem: Problem, path: Sequence[str]) -> list[Fraction]:
+        """The numbers that are left after `path`: those not used, in their order, and each result at the end.
+
+        Raises:
+            IllegalStepError: a step of the path breaks a rule.
+        """
+        numbers = [Fraction(number) for number in problem.given["numbers"]]
+        for text in path:
+            _apply(numbers, text)
+        return numbers
+
+    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+        """`a op b = c`, true and from what is left; the numbers left may follow in brackets and must then be right.
+
+        Raises:
+            IllegalStepError: any other text.
+        """
+        step = text.strip()
+        if prompts.is_backtrack(step):
+            return "backtrack", step
+        numbers = self.left(problem, path)
+        _apply(numbers, step)
+        return ("answer" if len(numbers) == 1 else "think"), step
+
+    def note(self, problem: Problem, path: Sequence[str]) -> str:
+        """The numbers that are left."""
+        return f"Left: {' '.join(map(str, self.left(problem, path)))}\n" if path else ""
+
+    def answer(self, problem: Problem, path: Sequence[str]) -> str:
+        """The path as one expression, such as `(13 - 9) * (10 - 4) = 24`."""
+        terms = [(Fraction(number), str(number)) for number in problem.given["numbers"]]
+        for text in path:
+            a, symbol, b, result, _ = _read(text)
+            (_, first), (_, second) = (_take(terms, value, text) for value in (a, b))
+            terms.append((result, f"({first} {symbol} {second})"))
+        value, expression = terms[-1]
+        return f"{expression.removeprefix('(').removesuffix(')') if path else expression} = {value}"
+
+    def key(self, answer: str) -> str:
+        """The expression itself: two ways to the target are two answers."""
+        return answer
+
+    def verify(self, problem: Problem, path: Sequence[str]) -> bool:
+        """Whether one number is left, and it is the target."""
+        return self.left(problem, path) == [Fraction(problem.given["target"])]
+
+    def grade(self, problem: Problem, answer: str) -> bool | None:
+        """None: an expression is checked by `verify`, there is no single gold answer."""
+        return None
+
+
+def _integer(word: object, text: str) -> int:
+    if isinstance(word, bool) or not re.fullmatch(r"-?\d{1,12}", str(word).strip()):
+        raise InputError(f"{str(word)!r} in {text!r} is not a whole number")
+    return int(str(word))
+
+
+def _read(text: str) -> tuple[Fraction, str, Fraction, Fraction, str | None]:
+    match = STEP.fullmatch(text.strip())
+    if match is None:
+        raise IllegalStepError(f"{text!r} is not of the form a op b = c")
+    try:
+        return Fraction(match[1]), match[2], Fraction(match[3]), Fraction(match[4]), match[5]
+    except ZeroDivisionError as error:
+        raise IllegalStepError(f"{text!r} divides by zero") from error
+
+
+def _take(terms: list[Any], value: Fraction, text: str) -> Any:
+    for i, term in enumerate(terms):
+        if (term[0] if isinstance(term, tuple) else term) == value:
+            return terms.pop(i)
+    raise IllegalStepError(f"{text!r} uses {value}, which is not left")
+
+
+def _apply(numbers: list[Fraction], text: str) -> None:
+    """Replace the two numbers that a step uses by its result, in place."""
+    a, symbol, b, result, written = _read(text)
+    for value in (a, b):
+        _take(numbers, value, text)
+    if symbol == "/" and b == 0:
+        raise IllegalStepError(f"{text!r} divides by zero")
+    if OPERATORS[symbol](a, b) != result:
+        raise IllegalStepError(f"{text!r} is not true")
+    numbers.append(result)
+    if written is not None and sorted(written.replace(",", " ").split()) != sorted(map(str, numbers)):
+        raise IllegalStepError(f"{text!r} is wrong about the numbers that are left")

@@ -1,0 +1,113 @@
+"""Free questions, answered in thoughts, with facts recalled between them."""
+
+import json
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+from coat import prompts
+from coat.errors import IllegalStepError, InputError
+from coat.models import Message
+from coat.problem import Problem
+from search import Action
+
+LONGEST = 20_000
+"""Characters in a question; more is a file given by mistake."""
+
+
+class QuestionAnswering:
+    """A question in words; graded by exact match and token F1 where the gold answer is known."""
+
+    name = "qa"
+    summary = "answer a question in words, with facts from the memory where there is one"
+    sample = "Which city is the capital of the country where the Eiffel Tower stands?"
+    step_tokens: int = 64
+    step_end: tuple[str, ...] = ("\n",)
+    verifies: bool = False
+
+    def read(self, text: str) -> Problem:
+        """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
+
+        Raises:
+            InputError: the text holds no question.
+        """
+        question, gold = text.strip(), None
+        if question.startswith("{"):
+            try:
+                data = json.loads(question)
+                question, gold = str(data["question"]).strip(), data.get("answer")
+            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                raise InputError(f'this is not a JSON object with a "question": {text[:80]!r}') from error
+        if not question:
+            raise InputError("the question is empty; write it after the command, in quotes")
+        if len(question) > LONGEST:
+            raise InputError(f"the question has {len(question)} characters; the most is {LONGEST}")
+        return Problem(question, self.name, gold=None if gold is None else str(gold))
+
+    def messages(self, problem: Problem) -> list[Message]:
+        """Instructions, worked examples as earlier turns, and the question."""
+        return prompts.question(problem.question)
+
+    def depth(self, problem: Problem) -> int:
+        """Up to eight steps: a few hops, each with a thought, and the answer."""
+        return 8
+
+    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+        """One line: `Answer: …` ends the path, `Recall: …` asks the memory, anything else is a thought.
+
+        Raises:
+            IllegalStepError: an empty line, one without content, or one that the path already holds.
+        """
+        step = text.strip()
+        if prompts.is_backtrack(step):
+            return "backtrack", step
+        label, _, content = step.partition(":")
+        if not (content if label in prompts.LABELS else step).strip():
+            raise IllegalStepError("the step says nothing")
+        if step in path:
+            raise IllegalStepError(f"{step!r} was said before")
+        if label == prompts.FACT:
+            raise IllegalStepError("facts come from the memory alone")
+        return prompts.LABELS.get(label, "think"), step
+
+    def note(self, problem: Problem, path: Sequence[str]) -> str:
+        """Nothing: what the model is told between steps are recalled facts."""
+        return ""
+
+    def answer(self, problem: Problem, path: Sequence[str]) -> str:
+        """What follows `Answer:`."""
+        return path[-1].partition(":")[2].strip() if path else ""
+
+    def key(self, answer: str) -> str:
+        """The answer without case, articles and punctuation."""
+        return normalise(answer)
+
+    def verify(self, problem: Problem, path: Sequence[str]) -> None:
+        """None: only the gold answer could tell, and a search may not see it."""
+
+    def grade(self, problem: Problem, answer: str) -> bool | None:
+        """Exact match after normalisation."""
+        return None if problem.gold is None else normalise(answer) == normalise(problem.gold)
+
+
+def normalise(text: str) -> str:
+    """Lower case, without punctuation, articles and double spaces, as SQuAD's evaluation does.
+
+    >>> normalise("The  Eiffel-Tower!")
+    'eiffeltower'
+    """
+    kept = "".join(char for char in text.lower() if char not in string.punctuation)
+    return " ".join(word for word in kept.split() if word not in {"a", "an", "the"})
+
+
+def token_f1(answer: str, gold: str) -> float:
+    """Harmonic mean of the tokens' precision and recall after normalisation, as in SQuAD's evaluation.
+
+    >>> round(token_f1("the red Eiffel Tower", "Eiffel Tower"), 3)
+    0.8
+    """
+    given, right = normalise(answer).split(), normalise(gold).split()
+    if not given or not right:
+        return float(given == right)
+    common = sum((Counter(given) & Counter(right)).values())
+    return 2 * common / (len(given) + len(right))
