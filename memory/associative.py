@@ -17,14 +17,12 @@ from memory.embedders import CachedEmbedder, Embedder, embed_checked
 from memory.errors import InputError, StorageError
 from memory.facts import Fact, FactStore, check_embedder, digest
 from memory.files import write_whole
-from memory.recall import DEFAULT_THRESHOLD, Candidate, Hit, Pool, Query
+from memory.pools import gather
+from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Session
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from memory.embedders import Vectors
 
 logger = logging.getLogger(__name__)
@@ -206,24 +204,10 @@ class AssociativeMemory:
         Raises:
             EmbedderMismatchError: The memory's vectors have another dimension.
         """
-        import numpy as np
-
         if self._facts.embedder() is None:
-            return [Pool([], -1.0) for _ in queries]
-        self._check_dimension()
+            return [Pool([], float("-inf")) for _ in queries]
         with self._lock:
-            index = self._synced()
-            scores, ids = vector_index.nearest(index, np.concatenate(queries), size, up_to)
-            ends = np.cumsum([len(views) for views in queries])[:-1]
-            best = [_best(*block, threshold) for block in zip(np.split(scores, ends), np.split(ids, ends), strict=True)]
-            wanted = np.array(sorted(set().union(*best)), dtype=np.int64)
-            vectors = dict(zip(wanted.tolist(), vector_index.vectors_of(index, wanted), strict=True))
-        facts = {fact.id: fact for fact in self._facts.facts(ids=wanted.tolist())}
-        floors = [float(block[:, -1].max()) for block in np.split(scores, ends)]
-        return [
-            Pool([_candidate(facts[n], score, vectors[n]) for n, score in found.items() if n in facts], floor)
-            for found, floor in zip(best, floors, strict=True)
-        ]
+            return gather(self._synced(), self._facts, queries, size, up_to, threshold)
 
     # The index file, and the end
 
@@ -268,14 +252,15 @@ class AssociativeMemory:
         return self.path and self.path.with_name(f"{self.path.name}.faiss")
 
     def _synced(self) -> vector_index.VectorIndex:
-        dimension = self._embedder.dimension
-        if self._index is None:
-            file = self._index_file
-            found = vector_index.read(file, self._facts.revision(), dimension) if file else None
-            self._on_disk = found.revision if found else ""
-            self._index = found or vector_index.empty(dimension)
-        vector_index.catch_up(self._index, self._facts)
-        return self._index
+        self._check_dimension()
+        index, file, dimension = self._index, self._index_file, self._embedder.dimension
+        if index is None and file:
+            index = vector_index.read(file, self._facts.revision(), dimension)
+            self._on_disk = index.revision if index else ""
+        index = index or vector_index.empty(dimension)
+        vector_index.catch_up(index, self._facts)
+        self._index = index
+        return index
 
     def _check_dimension(self) -> None:
         check_embedder(self.path, self._facts.embedder(), self._embedder.name, self._embedder.dimension)
@@ -298,16 +283,3 @@ def _pairs(facts: Iterable[str | tuple[str, str]], source: str) -> list[tuple[st
                 "nothing was added."
             ) from error
     return pairs
-
-
-def _best(scores: NDArray[np.float32], ids: NDArray[np.int64], threshold: float) -> dict[int, float]:
-    """The largest score of each id, of those of at least `threshold`; both arrays are (views, n)."""
-    best: dict[int, float] = {}
-    for number, score in zip(ids.ravel().tolist(), scores.ravel().tolist(), strict=True):
-        if number >= 0 and score >= threshold:
-            best[number] = max(score, best.get(number, score))
-    return best
-
-
-def _candidate(fact: Fact, score: float, vector: NDArray[np.float32]) -> Candidate:
-    return Candidate(Hit(fact.id, fact.text, fact.source, score, "fact"), vector)

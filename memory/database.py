@@ -156,18 +156,18 @@ def _check_place(path: Path) -> None:
 def _in_words(path: Path | None) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _worded(error, str(path or "the memory of this process")) from error
 
 
-def _worded(error: sqlite3.Error, where: str) -> AssociativeMemoryError:
+def _worded(error: sqlite3.Error | UnicodeDecodeError, where: str) -> AssociativeMemoryError:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return NotAMemoryError(f"{where} is not a memory, or its beginning is damaged. Choose another file.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         wait = f"for more than {BUSY_SECONDS:.0f} s"
         return MemoryInUseError(f"{where} is in use: another process was writing {wait}. Try again when it is done.")
-    if code == sqlite3.SQLITE_CORRUPT or "decode to UTF-8" in str(error):
+    if code == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError) or "to UTF-8" in str(error):
         cure = "Restore it from a copy or an export; what is whole can be read with `sqlite3 FILE .recover`."
         return DamagedMemoryError(f"{where} is damaged: {error}. {cure}")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):

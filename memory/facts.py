@@ -65,7 +65,11 @@ class FactStore:
         """Name and dimension of what made the vectors; None as long as there never was a fact."""
         with self._database.transaction(write=False):
             name, dimension = self._database.meta("embedder"), self._database.meta("dimension")
-        return (name, int(dimension)) if name and dimension else None
+        if not name:
+            return None
+        if not (dimension or "").isdecimal():
+            raise DamagedMemoryError(f"{self._database.path}: its dimension is {dimension!r}, not a number.")
+        return name, int(dimension or 0)
 
     def revision(self) -> str:
         """A value that is another one after every change, by whichever process."""
@@ -119,10 +123,10 @@ class FactStore:
             query = "SELECT id, vector FROM facts WHERE id > ? ORDER BY id"
             rows = sql.execute(query, (after,)).fetchall()
         for number, vector in rows:
-            if len(vector) != 4 * dimension:
+            if not isinstance(vector, bytes) or len(vector) != 4 * dimension:
                 raise DamagedMemoryError(
-                    f"{self._database.path}: the vector of fact {number} has {len(vector)} bytes, not "
-                    f"{4 * dimension}. Forget fact {number} and add its text again."
+                    f"{self._database.path}: the vector of fact {number} is not one of {dimension} numbers. "
+                    f"Forget fact {number} and add its text again."
                 )
         flat = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4")
         vectors = flat.reshape(len(rows), dimension).astype(np.float32)

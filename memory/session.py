@@ -170,7 +170,7 @@ class Session:
 
 def _hit(episode: Episode, score: float) -> Hit:
     source = f"{episode.fate}, value {episode.value:.2f}"
-    return Hit(episode.id, episode.text, source, float(score), "episode")
+    return Hit(episode.id, episode.text, source, min(float(score), 1.0), "episode")
 
 
 def _settled(hits: Sequence[Hit], pool: Pool, k: int, threshold: float) -> bool:
