@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from memory import index as vector_index
-from memory.embedders import CachedEmbedder, Embedder, embed_checked
+from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
 from memory.errors import InputError, StorageError
 from memory.facts import Fact, FactStore, check_embedder, digest
 from memory.files import write_whole
@@ -273,13 +273,7 @@ class AssociativeMemory:
 def _pairs(facts: Iterable[str | tuple[str, str]], source: str) -> list[tuple[str, str]]:
     pairs = [(fact, source) if isinstance(fact, str) else fact for fact in facts]
     for number, (text, where) in enumerate(pairs, start=1):
-        if not text.strip():
-            raise InputError(f"text {number} of {len(pairs)} is empty; nothing was added.")
-        try:
-            (text + where).encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"text {number} of {len(pairs)} cannot be stored: {error.reason} (character {error.start}); "
-                "nothing was added."
-            ) from error
+        check_text(text, f"text {number} of {len(pairs)}")
+        if where:
+            check_text(where, f"the source of text {number} of {len(pairs)}")
     return pairs

@@ -16,6 +16,7 @@ from threading import RLock
 from memory.errors import (
     AssociativeMemoryError,
     DamagedMemoryError,
+    InputError,
     MemoryInUseError,
     NotAMemoryError,
     SchemaVersionError,
@@ -158,6 +159,8 @@ def _in_words(path: Path | None) -> Iterator[None]:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _worded(error, str(path or "the memory of this process")) from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"a text that was asked for is not valid Unicode: {error}.") from error
 
 
 def _worded(error: sqlite3.Error | UnicodeDecodeError, where: str) -> AssociativeMemoryError:

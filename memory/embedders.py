@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from memory.errors import EmbedderError
+from memory.errors import EmbedderError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,21 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of `texts`: float32, shape (n, dimension), rows of length 1."""
+
+
+def check_text(text: str, name: str) -> None:
+    """Refuse a text that can be neither embedded nor stored; `name` is what the message calls it.
+
+    Raises:
+        InputError: It is blank, or not valid Unicode (half of a surrogate pair).
+    """
+    if not text.strip():
+        raise InputError(f"{name} is empty; nothing was changed.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        where = f"{error.reason}, character {error.start}"
+        raise InputError(f"{name} is not valid Unicode ({where}); nothing was changed.") from error
 
 
 def embed_checked(embedder: Embedder, texts: Sequence[str]) -> Vectors:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from memory.embedders import check_text
 from memory.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def views(query: Query) -> list[str]:
     alone for 0.75, by the best weighted sum of question and step for 0.78.
 
     Raises:
-        InputError: Question and path are blank, or the path is one text instead of a list of steps.
+        InputError: Question and path are blank or not valid Unicode, or the path is one text instead of a list.
     """
     if isinstance(query.path, str):
         raise InputError("the path of a recall is a list of step texts, not one text.")
@@ -86,6 +87,8 @@ def views(query: Query) -> list[str]:
     asked = list(dict.fromkeys(text for text in texts if text))
     if not asked:
         raise InputError("a recall needs a question or a path; both are empty.")
+    for text in asked:
+        check_text(text, "the question or path of a recall")
     return asked
 
 

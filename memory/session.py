@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, get_args
 
+from memory.embedders import check_text
 from memory.errors import InputError, UnknownFactError
 from memory.recall import DEFAULT_THRESHOLD, Candidate, Hit, Pool, Query, check_limits, choose, views
 
@@ -59,10 +60,11 @@ class Session:
         Costs no embedding: what is new is embedded, in one batch, by the next recall.
 
         Raises:
-            InputError: The text is blank, `value` is not in [0, 1], or `fate` is not one of `Fate`.
+            InputError: The text is blank or not Unicode, `value` is not in [0, 1], or `fate` is not one of `Fate`.
         """
-        if not text.strip():
-            raise InputError("an episode needs a text; this one is empty.")
+        check_text(text, "the text of an episode")
+        if state:
+            check_text(state, "the state of an episode")
         if not (math.isfinite(value) and 0 <= value <= 1):
             raise InputError(f"the value of an episode is {value}; it lies between 0 and 1.")
         if fate not in get_args(Fate):
@@ -111,7 +113,7 @@ class Session:
         if not queries or not (episodes or self._last_id):
             return [[] for _ in queries]
         vectors = self._embed(asked)
-        lived = self._nearest_episodes(episodes, vectors)
+        lived = self._nearest_episodes(episodes, vectors, threshold)
         size = FIRST_POOL + 4 * k
         while True:
             pools = self._memory.nearest(vectors, size, self._last_id, threshold)
@@ -150,7 +152,9 @@ class Session:
         ends = np.cumsum([len(group) for group in groups])[:-1]
         return np.split(together, ends)
 
-    def _nearest_episodes(self, episodes: Sequence[Episode], queries: Sequence[Vectors]) -> list[list[Candidate]]:
+    def _nearest_episodes(
+        self, episodes: Sequence[Episode], queries: Sequence[Vectors], threshold: float
+    ) -> list[list[Candidate]]:
         import numpy as np
 
         new = [episode for episode in episodes if episode.id not in self._vectors]
@@ -163,8 +167,8 @@ class Session:
         found = []
         for query in queries:
             scores = (query @ vectors.T).max(axis=0)
-            hits = map(_hit, episodes, scores)
-            found.append([Candidate(hit, row) for hit, row in zip(hits, vectors, strict=True)])
+            near = np.flatnonzero(scores >= threshold).tolist()
+            found.append([Candidate(_hit(episodes[n], scores[n]), vectors[n]) for n in near])
         return found
 
 

@@ -143,14 +143,35 @@ def test_vectors_that_cannot_be_used_are_never_stored(vectors, message):
     [
         ("", "text 1 of 1 is empty"),
         (["good", " \n\t"], "text 2 of 2 is empty"),
-        (["good", ("fine", "s"), "half a \ud83d emoji"], r"text 3 of 3 cannot be stored: surrogates.*character 7"),
+        (
+            ["good", ("fine", "s"), "half a \ud83d emoji"],
+            r"text 3 of 3 is not valid Unicode \(surr.*character 7\)",
+        ),
     ],
 )
 def test_a_text_that_cannot_be_stored_is_named_and_nothing_is_added(facts, message):
     with AssociativeMemory(None, EMBEDDER) as mem:
-        with pytest.raises(memory.InputError, match=f"{message}.*nothing was added"):
+        with pytest.raises(memory.InputError, match=f"{message}.*nothing was changed"):
             mem.add(facts)
         assert mem.count() == 0
+
+
+def test_half_a_character_is_refused_wherever_a_text_goes_in(path):
+    bad = "bad \udcff byte"
+    with AssociativeMemory(path, EMBEDDER) as mem:
+        session = mem.session()
+        for use in (
+            lambda: mem.add("fine", source=bad),
+            lambda: mem.recall(bad),
+            lambda: mem.recall("fine", [bad]),
+            lambda: session.observe("fine", state=bad, value=0.5),
+            lambda: mem.list(bad),
+            lambda: mem.forget(source=bad),
+        ):
+            with pytest.raises(memory.InputError, match="not valid Unicode"):
+                use()
+        assert session.episodes == []
+        assert mem.count() == 50
 
 
 def test_an_unknown_id_is_named_and_nothing_is_forgotten(path):

@@ -145,7 +145,7 @@ def test_a_promotion_that_fails_writes_nothing(mem):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"text": " \n"}, "needs a text"),
+        ({"text": " \n"}, "text of an episode is empty"),
         ({"value": 1.5}, "value of an episode is 1.5"),
         ({"value": math.nan}, "value of an episode is nan"),
         ({"fate": "lost"}, "'lost'; it is one of open, proved, refuted"),
