@@ -83,3 +83,8 @@ def question(text: str) -> list[Message]:
 def fact(text: str) -> str:
     """A recalled fact as a line of the path; line breaks inside it would look like steps, so they become spaces."""
     return f"{FACT}: {' '.join(text.split())}\n"
+
+
+def tried(text: str, outcome: str) -> str:
+    """A step of another branch and what became of it, as a line of the path."""
+    return f"Tried elsewhere: {' '.join(text.split())} ({outcome})\n"

@@ -41,6 +41,15 @@ class Usage:
             seen.add(prefix)
         self.unique += len(seen) - before
 
+    def fork(self) -> "Usage":
+        """An empty account that knows the prefixes of this one, for a part of the work; `add` books it back."""
+        return Usage(_prefixes=self._prefixes)
+
+    def add(self, part: "Usage") -> None:
+        """Book the counts of a fork."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+
     def as_dict(self) -> dict[str, int | float]:
         """The public fields by name, in the order of the documented JSON."""
         return {name: getattr(self, name) for name in COUNTS} | {"seconds": round(self.seconds, 3)}

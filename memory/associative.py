@@ -166,6 +166,11 @@ class AssociativeMemory:
 
     # Recall
 
+    @property
+    def revision(self) -> str:
+        """Another one after every change of the facts; empty before the first."""
+        return self._facts.revision()
+
     def session(self) -> Session:
         """A view of the facts as they are now, with episodes of its own: what one search recalls from."""
         return Session(self, self._facts.last_id())

@@ -83,6 +83,7 @@ class Session:
         k: int = 3,
         threshold: float = DEFAULT_THRESHOLD,
         skip: Iterable[int] = (),
+        episodes: int | None = None,
     ) -> list[Hit]:
         """At most `k` facts and episodes for a question and the path so far, best first; none rather than noise.
 
@@ -92,15 +93,23 @@ class Session:
             k: The most hits.
             threshold: The least cosine of a hit.
             skip: Ids that are not wanted: what the path was given before.
+            episodes: How many of the first episodes to look at, so that a recall that runs later sees no more than
+                there were when it was asked for; None: all there are.
 
         Raises:
             InputError: Question and path are blank, or `k` or `threshold` makes no sense.
             EmbedderError: The embedder failed, or is another one than the memory's.
         """
-        return self.recall_many([Query(question, path, frozenset(skip))], k=k, threshold=threshold)[0]
+        query = Query(question, path, frozenset(skip))
+        return self.recall_many([query], k=k, threshold=threshold, episodes=episodes)[0]
 
     def recall_many(
-        self, queries: Sequence[Query], *, k: int = 3, threshold: float = DEFAULT_THRESHOLD
+        self,
+        queries: Sequence[Query],
+        *,
+        k: int = 3,
+        threshold: float = DEFAULT_THRESHOLD,
+        episodes: int | None = None,
     ) -> list[list[Hit]]:
         """What `recall` gives, for each of `queries`, with one call of the embedder and one of the index.
 
@@ -109,8 +118,8 @@ class Session:
         """
         check_limits(k, threshold)
         asked = [views(query) for query in queries]
-        episodes = self.episodes
-        if not queries or not (episodes or self._last_id):
+        lived_through = self.episodes[:episodes]
+        if not queries or not (lived_through or self._last_id):
             return [[] for _ in queries]
         vectors = self._embed(asked)
         lived = self._nearest_episodes(episodes, vectors, threshold)

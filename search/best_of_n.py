@@ -1,38 +1,59 @@
-"""Best of N: independent lines of reasoning, judged at their ends."""
+"""Best of N: independent lines of reasoning, each judged at its end."""
 
 from collections import deque
 
 from search.backup import mean
+from search.budget import Budget
 from search.mcts import judge
 from search.requests import Evaluate, Expand, Expansion, Request, Search
 from search.tree import Tree
 
 
-def best_of_n(tree: Tree, *, n: int, parallel: int = 1, depth: int = 16, temperature: float | None = None) -> Search:
-    """Grow `n` lines from the root, equal ones kept apart, each to an answer or `depth` steps; then judge the answers.
+def best_of_n(
+    tree: Tree,
+    *,
+    n: int,
+    parallel: int = 1,
+    depth: int = 16,
+    temperature: float | None = None,
+    budget: Budget | None = None,
+) -> Search:
+    """Grow `n` lines from the root, equal ones kept apart, each to an answer or `depth` steps; judge the answers.
 
     A line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding.
     """
-    waiting: deque[Request] = deque([Expand(0, n, temperature)])
-    outstanding: deque[Request] = deque()
+    budget = budget or Budget()
+    waiting: deque[Expand] = deque([Expand(0, n, temperature)])
+    outstanding: deque[tuple[Request, int]] = deque()
     fresh: list[Request] = []
     while True:
         while waiting and len(outstanding) < parallel:
-            outstanding.append(waiting.popleft())
-            fresh.append(outstanding[-1])
+            width = budget.reserve(waiting[0].width, alone=not outstanding)
+            if not width:
+                break
+            fresh.append(Expand(waiting.popleft().node, width, temperature))
+            outstanding.append((fresh[-1], width))
         if not outstanding:
             return tree
         reply = yield tuple(fresh)
         fresh.clear()
-        request = outstanding.popleft()
+        request, width = outstanding.popleft()
         if isinstance(request, Expand) and isinstance(reply, Expansion):
-            tree[request.node].expansions += 1
-            tree[request.node].recalled += reply.recalled
-            for step in reply.steps:
-                child = tree.add(request.node, step)
-                if tree[child].status == "open" and tree[child].depth < depth:
-                    waiting.append(Expand(child, 1, temperature))
-            if not waiting and not outstanding and (answers := tree.terminals()):
-                waiting.append(Evaluate(tuple(node.id for node in answers)))
+            lines, answers = _extend(tree, request, reply, depth)
+            waiting.extend(Expand(line, 1) for line in lines)
+            budget.settle(width - len(answers), reply.tokens)
+            if answers:
+                fresh.append(Evaluate(tuple(answers)))
+                outstanding.append((fresh[-1], len(answers)))
         elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
             judge(tree, request.nodes, reply, mean)
+            budget.settle(width, reply.tokens)
+
+
+def _extend(tree: Tree, request: Expand, reply: Expansion, depth: int) -> tuple[list[int], list[int]]:
+    """Add the steps that came: the new nodes whose lines go on, and those that are answers."""
+    tree[request.node].expansions += 1
+    tree[request.node].recalled += reply.recalled
+    added = [tree[tree.add(request.node, step)] for step in reply.steps]
+    lines = [node.id for node in added if node.status == "open" and node.depth < depth]
+    return lines, [node.id for node in added if node.status == "terminal"]

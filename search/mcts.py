@@ -7,8 +7,10 @@ visits of value 0 along its path (virtual loss), so that simulations running bes
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from search.backup import Backup, mean
+from search.budget import Budget
 from search.requests import Evaluate, Evaluation, Expand, Expansion, Request, Search
 from search.selection import Select, priors, puct
 from search.tree import Node, Tree
@@ -26,6 +28,7 @@ def mcts(
     backup: Backup = mean,
     threshold: float = 0.5,
     patience: int = 8,
+    budget: Budget | None = None,
 ) -> Search:
     """Grow `tree` by at most `simulations` expansions of `width` steps each, `parallel` at a time, to `depth` steps.
 
@@ -33,41 +36,57 @@ def mcts(
     expansion the deepest ancestor whose judged value is above `threshold`. The search ends early after `patience`
     expansions of the root in a row that brought nothing new.
     """
-    outstanding: deque[tuple[int, Request]] = deque()
+    budget = budget or Budget()
+    outstanding: deque[Simulation] = deque()
     fresh: list[Request] = []
     started = barren = 0
     reopen(tree, 0, extra=0)
     try:
         while True:
             while started < simulations and len(outstanding) < parallel and tree[0].available:
+                granted = budget.reserve(width, alone=not outstanding)
+                if not granted:
+                    break
                 node = follow(tree, exploration, select)
-                request: Request = Expand(node, width)
-                outstanding.append((node, request))
-                fresh.append(request)
+                outstanding.append(Simulation(node, Expand(node, granted), granted))
+                fresh.append(outstanding[-1].request)
                 started += 1
             if not outstanding:
                 return tree
             reply = yield tuple(fresh)
             fresh.clear()
-            node, request = outstanding.popleft()
-            children: list[int] = []
-            if isinstance(reply, Expansion):
-                children = grow(tree, node, reply, depth)
-                barren = barren + 1 if node == 0 and not children else 0
-            elif isinstance(request, Evaluate):
-                judge(tree, request.nodes, reply, backup)
-            if children and not refuted(tree, node) and not closed(tree, node):
-                request = Evaluate(tuple(children))
-                outstanding.append((node, request))
-                fresh.append(request)
-                continue
-            lift(tree, node)
-            step_back(tree, node, backup, threshold)
+            simulation = outstanding.popleft()
+            simulation.tokens += reply.tokens
+            if isinstance(reply, Evaluation):
+                judge(tree, simulation.children, reply, backup)
+                offer(tree, simulation.children, depth)
+            else:
+                simulation.children = grow(tree, simulation.node, reply)
+                barren = 0 if simulation.children or simulation.node else barren + 1
+                if simulation.children and not refuted(tree, simulation.node) and not closed(tree, simulation.node):
+                    simulation.request = Evaluate(tuple(simulation.children))
+                    outstanding.append(simulation)
+                    fresh.append(simulation.request)
+                    continue
+            lift(tree, simulation.node)
+            budget.settle(simulation.width, simulation.tokens)
+            step_back(tree, simulation.node, backup, threshold)
             if not tree[0].available and not tree[0].pending and barren < patience:
                 reopen(tree, 0)
     finally:
-        for node, _ in outstanding:
-            lift(tree, node)
+        for simulation in outstanding:
+            lift(tree, simulation.node)
+
+
+@dataclass(slots=True)
+class Simulation:
+    """One expansion of `node` and the evaluation of its `children`: the request that is out, and what it took."""
+
+    node: int
+    request: Request
+    width: int
+    tokens: int = 0
+    children: list[int] = field(default_factory=list)
 
 
 def follow(tree: Tree, exploration: float, select: Select) -> int:
@@ -92,7 +111,7 @@ def follow(tree: Tree, exploration: float, select: Select) -> int:
     return node.id
 
 
-def grow(tree: Tree, node: int, expansion: Expansion, depth: int) -> list[int]:
+def grow(tree: Tree, node: int, expansion: Expansion) -> list[int]:
     """Add what is new among the steps; the ids of the children to be evaluated.
 
     A step that a sibling already holds is merged into it. Priors are the softmax over all siblings' mean
@@ -108,8 +127,6 @@ def grow(tree: Tree, node: int, expansion: Expansion, depth: int) -> list[int]:
         child = tree.add(node, step)
         if tree[child].status != "dead":
             added.append(child)
-        if tree[child].status == "open" and tree[child].depth < depth and not closed(tree, node):
-            reopen(tree, child, extra=0)
     siblings = [tree[child] for child in tree[node].children]
     for sibling, prior in zip(siblings, priors([each.step.mean_logprob for each in siblings]), strict=True):
         sibling.prior = prior
@@ -123,6 +140,13 @@ def judge(tree: Tree, nodes: Sequence[int], evaluation: Evaluation, backup: Back
         tree[node].judged, tree[node].parts = value, part
         if not closed(tree, node):
             backup(tree, node, value)
+
+
+def offer(tree: Tree, nodes: Sequence[int], depth: int) -> None:
+    """Let those of `nodes` be expanded that are open, above the last level and in no closed branch."""
+    for node in nodes:
+        if tree[node].status == "open" and tree[node].depth < depth and not closed(tree, node):
+            reopen(tree, node, extra=0)
 
 
 def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:

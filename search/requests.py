@@ -1,7 +1,7 @@
 """What a search asks for and what it is told: it never calls anybody itself."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from search.tree import Step, Tree
 
@@ -24,18 +24,20 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """The legal steps that came, in the order of their seeds, and the ids of the facts recalled for them."""
+    """The legal steps that came, in their seeds' order; the ids of the facts recalled for them; the tokens spent."""
 
     steps: tuple[Step, ...]
     recalled: tuple[int, ...] = ()
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A value in [0, 1] for each node asked about, and the components of each by name."""
+    """A value in [0, 1] for each node asked about, the components of each by name, and the tokens spent."""
 
     values: tuple[float, ...]
-    parts: tuple[dict[str, float], ...] = field(default=())
+    parts: tuple[dict[str, float], ...] = ()
+    tokens: int = 0
 
 
 Request = Expand | Evaluate

@@ -114,11 +114,20 @@ class Capabilities:
 class LanguageModel(Protocol):
     """A model that proposes and judges. Implementations: `llama`, `openai`, `scripted`."""
 
-    name: str
-    """What the user called it."""
-    fingerprint: str
-    """Changes whenever the same request could get another reply: file hash, context parameters, library version."""
-    capabilities: Capabilities
+    @property
+    def name(self) -> str:
+        """What the user called it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same request could get another reply: file hash, context parameters, versions."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
         """The prompt that opens the assistant's next turn; an assistant's message at the end is left open.

@@ -3,6 +3,8 @@
 import ctypes
 import logging
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before libgomp loads: threads that spin starve a busy machine
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ MAX_SEQUENCES = 256
 """llama.cpp's own limit on sequence ids."""
 LOGITS_BYTES = 64 << 20
 """llama.cpp reserves a row of logits for every sequence id; with a large vocabulary there are fewer ids, for memory."""
+
+CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+"""llama_token_data."""
 
 Row = tuple[int, int, int, bool]
 """One row of a batch: token id, position, sequence id, whether its logits are wanted."""
@@ -132,9 +137,9 @@ class Llama:
             raise BackendError(f"llama.cpp kept no logits for row {row}")
         return np.ctypeslib.as_array(pointer, (self.vocabulary,))
 
-    def fork(self, source: int, target: int, length: int) -> None:
-        """Let sequence `target` share the first `length` tokens of `source`."""
-        llama_cpp.llama_memory_seq_cp(self.memory, source, target, 0, length)
+    def fork(self, source: int, target: int, length: int, start: int = 0) -> None:
+        """Let sequence `target` share the tokens of `source` from position `start` up to `length`."""
+        llama_cpp.llama_memory_seq_cp(self.memory, source, target, start, length)
 
     def cut(self, sequence: int, start: int) -> None:
         """Remove the tokens of `sequence` from position `start` on."""
@@ -196,10 +201,6 @@ class Llama:
                 return buffer.raw[:count].decode("utf-8", "replace")
             room = count + 1
 
-    def sampler(self, sampling: Sampling, seed: int) -> "Sampler":
-        """A new sampler chain with its own random state."""
-        return Sampler(sampling, seed)
-
 
 def _batch(rows: int) -> tuple[Any, tuple[npt.NDArray[Any], ...]]:
     """A batch of up to `rows` rows, each of one sequence, over numpy columns: token, position, sequence, output."""
@@ -214,8 +215,41 @@ def _batch(rows: int) -> tuple[Any, tuple[npt.NDArray[Any], ...]]:
     return batch, (token, position, sequence, output, count)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Odds:
+    """The likeliest next tokens at one place, best first: `ids` and `logits` of shape (k,).
+
+    `normaliser` is log Σ exp over the whole vocabulary, so that `logit - normaliser` is a log-probability.
+    """
+
+    ids: npt.NDArray[np.int32]
+    logits: npt.NDArray[np.float32]
+    normaliser: float
+
+    @classmethod
+    def of(cls, logits: npt.NDArray[np.float32], k: int) -> "Odds":
+        """The odds of one row of logits, shape (vocabulary,)."""
+        k = min(k, logits.size)
+        top = np.argpartition(logits, logits.size - k)[logits.size - k :]
+        top = top[np.argsort(-logits[top], kind="stable")]
+        return cls(top.astype(np.int32), logits[top], log_sum_exp(logits))
+
+
+def log_sum_exp(logits: npt.NDArray[np.float32]) -> float:
+    """log Σ exp(logits), the normaliser that turns a logit into a log-probability.
+
+    >>> round(log_sum_exp(np.zeros(8, np.float32)), 4)
+    2.0794
+    """
+    top = float(logits.max())
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
+
+
 class Sampler:
-    """A C sampler chain: top-k first, which keeps the rest cheap at any vocabulary; then top-p, temperature, draw."""
+    """A C sampler chain with its own random state, applied to the few tokens that top-k has left.
+
+    Top-k comes first and is taken once a row for all siblings; then top-p, temperature and the draw.
+    """
 
     def __init__(self, sampling: Sampling, seed: int) -> None:
         self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
@@ -233,9 +267,17 @@ class Sampler:
             llama_cpp.llama_sampler_init_dist(seed & 0xFFFFFFFF),
         ]
 
-    def sample(self, llama: Llama, row: int) -> int:
-        """Draw a token from the logits of batch row `row`."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, llama.ctx, row))
+    def draw(self, odds: Odds) -> tuple[int, float]:
+        """A token and its log-probability."""
+        candidates = np.zeros(odds.ids.size, CANDIDATE)
+        candidates["id"], candidates["logit"] = odds.ids, odds.logits
+        pointer = candidates.ctypes.data_as(llama_cpp.llama_token_data_p)
+        array = llama_cpp.llama_token_data_array(pointer, candidates.size, -1, True)
+        llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(array))
+        token = int(candidates["id"][array.selected])
+        llama_cpp.llama_sampler_accept(self._chain, token)
+        at = int(np.flatnonzero(odds.ids == token)[0])
+        return token, float(odds.logits[at]) - odds.normaliser
 
     def close(self) -> None:
         """Free the chain."""

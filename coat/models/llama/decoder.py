@@ -2,9 +2,10 @@
 
 A request is a path and what is wanted at its end: siblings to sample, or candidates to read. Its path is matched in the
 prefix tree, forked from a resident sequence, and only the rest is prefilled. The first token of every sibling is drawn
-from that one row; siblings with equal tokens share a lane until they differ; siblings that find no room wait. A request
-starts only when its worst case with one sibling at work fits beside those running, and keeps that room until it ends,
-so a full cache cannot deadlock.
+from that one row; siblings with equal tokens share a lane until they differ; siblings that find no room wait. The odds
+that tokens are drawn from are kept with the path: who comes by again, in a second expansion or along the same words,
+draws without a decode. A request starts only when its worst case with one sibling at work fits beside those running,
+and keeps that room until it ends, so a full cache cannot deadlock.
 """
 
 import queue
@@ -20,11 +21,13 @@ import numpy.typing as npt
 
 from coat.errors import BackendError, ContextError
 from coat.models import Completion, Finish, Sampling, Tokens
-from coat.models.llama.bindings import Llama, Row, Sampler
+from coat.models.llama.bindings import Llama, Odds, Row, Sampler, log_sum_exp
 from coat.models.llama.prefix import PrefixTree, Span
 from coat.models.llama.text import Transcript, cut_tokens
 from coat.usage import Usage
 
+LEAST_ODDS = 64
+"""Tokens of which the odds are kept, or as many as top-k asks for."""
 NO_SLOT = 1
 """llama_decode's return code where the cache has no room for the batch; its state is then unchanged."""
 
@@ -42,12 +45,16 @@ class Member:
 
 @dataclass(eq=False)
 class Lane:
-    """Siblings whose tokens are equal so far; `tail` are the tokens after the path, the last not yet decoded."""
+    """Siblings whose tokens are equal so far.
+
+    `tail` are the tokens after the path, the last not yet decoded; `odds` what they were drawn from, by position.
+    """
 
     request: "Request"
     members: list[Member]
     tail: list[int]
     sequence: int = -1
+    odds: dict[int, Odds] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -77,6 +84,11 @@ class Request:
     def target(self) -> Tokens:
         """Everything that must be decoded before the request can be answered."""
         return self.path + self.suffix
+
+    @property
+    def choices(self) -> int:
+        """Of how many tokens the odds are kept."""
+        return max(LEAST_ODDS, self.sampling.top_k)
 
     @property
     def room(self) -> int:
@@ -189,9 +201,10 @@ class Decoder:
         for row, reader in batch.readers:
             logits = self.llama.logits(row)
             if isinstance(reader, Lane):
-                self._advance(reader, row, logits)
+                odds = Odds.of(logits, reader.request.choices)
+                self._coast(self._advance(reader, odds))
             elif reader.seeds:
-                self._open(reader, row, logits)
+                self._open(reader, Odds.of(logits, reader.choices))
             else:
                 self._read(reader, logits)
 
@@ -246,6 +259,10 @@ class Decoder:
         self.tree.pin(request.span)
         request.usage.need(request.target)
         self.running.append(request)
+        if request.seeds and (known := self._known(request, request.path)):
+            request.done = len(request.path)
+            self.llama.fork(self.tree.holder(known[0]), request.sequence, request.done)
+            self._open(request, known[1])
 
     def _take_sequence(self) -> int:
         """A free sequence id, if need be by evicting idle paths; `most_running` sees to it that there is one."""
@@ -283,7 +300,7 @@ class Decoder:
     def _activate(self) -> None:
         """Put waiting siblings to work, first come first served, as far as lanes and cells reach."""
         idle = self.lanes - sum(len(lane.members) for lane in self.active)
-        for request in self.running:
+        for request in list(self.running):
             while request.waiting:
                 spare = (self.capacity - self._committed()) // request.room
                 count = min(len(request.waiting[0].members), idle, spare if request.working else spare + 1)
@@ -302,6 +319,7 @@ class Decoder:
         self.llama.fork(request.sequence, lane.sequence, len(request.path))
         request.working += count
         self.active.append(lane)
+        self._coast([lane])
 
     def _compose(self) -> Batch:
         """The next batch: the last token of every lane, then as much prefill as there is room for."""
@@ -349,43 +367,62 @@ class Decoder:
         self._keep(request.span)
         self._end(request, [float(logits[token]) - normaliser for token in request.candidates])
 
-    def _open(self, request: Request, row: int, logits: npt.NDArray[np.float32]) -> None:
-        """The path of a request for siblings is decoded: draw everybody's first token from its last row."""
+    def _known(self, request: Request, path: Sequence[int]) -> tuple[Span, Odds] | None:
+        """The odds after `path`, where they are kept for as many tokens as `request` draws from."""
+        known = self.tree.odds(path)
+        return known if known and known[1].ids.size >= min(request.choices, self.llama.vocabulary) else None
+
+    def _open(self, request: Request, odds: Odds) -> None:
+        """The path of a request for siblings is decoded: draw everybody's first token after it."""
         self._keep(request.span)
+        self.tree.remember(request.span, {len(request.path) - 1: odds})
         members = [
-            Member(index, self.llama.sampler(request.sampling, seed), Transcript(request.sampling.stop))
+            Member(index, Sampler(request.sampling, seed), Transcript(request.sampling.stop))
             for index, seed in enumerate(request.seeds)
         ]
-        groups = self._draw(request, members, row, logits)
+        groups = self._draw(request, members, odds)
         request.waiting.extend(Lane(request, group, [token]) for token, group in groups.items())
         self._settle(request)
 
-    def _advance(self, lane: Lane, row: int, logits: npt.NDArray[np.float32]) -> None:
-        """Draw the next token of every sibling in `lane`; those who differ from the first get lanes of their own."""
+    def _advance(self, lane: Lane, odds: Odds) -> list[Lane]:
+        """Draw the next token of every sibling in `lane`; those who differ from the first get lanes of their own.
+
+        The lanes that go on.
+        """
         request, tail = lane.request, lane.tail
+        lane.odds[len(request.path) + len(tail) - 1] = odds
         members, lane.members = lane.members, []
-        groups = self._draw(request, members, row, logits)
+        groups = self._draw(request, members, odds)
+        lanes = [lane]
         request.working -= len(members) - sum(map(len, groups.values()))
         for token, group in groups.items():
             if not lane.members:
                 lane.members, lane.tail = group, [*tail, token]
                 continue
-            fork = Lane(request, group, [*tail, token], self._take_sequence())
-            self.llama.fork(lane.sequence, fork.sequence, len(request.path) + len(tail))
-            self.active.append(fork)
-        if not lane.members:
-            self._retire(lane)
+            lanes.append(Lane(request, group, [*tail, token], self._take_sequence(), dict(lane.odds)))
+            self.llama.fork(lane.sequence, lanes[-1].sequence, len(request.path) + len(tail))
+        self.active += lanes[1:]
+        if lane.members:
+            return lanes
+        self._retire(lane)
         self._settle(request)
+        return []
 
-    def _draw(
-        self, request: Request, members: Sequence[Member], row: int, logits: npt.NDArray[np.float32]
-    ) -> dict[int, list[Member]]:
+    def _coast(self, lanes: list[Lane]) -> None:
+        """Draw on, without a decode, as long as a lane's tokens are resident and their odds are kept."""
+        while lanes:
+            lane = lanes.pop()
+            path = (*lane.request.path, *lane.tail)
+            if known := self._known(lane.request, path):
+                self.llama.fork(self.tree.holder(known[0]), lane.sequence, len(path), len(path) - 1)
+                lanes += self._advance(lane, known[1])
+
+    def _draw(self, request: Request, members: Sequence[Member], odds: Odds) -> dict[int, list[Member]]:
         """One token for each of `members`; those who go on, grouped by their token."""
-        normaliser = log_sum_exp(logits)
         groups: dict[int, list[Member]] = {}
         for member in members:
-            token = member.sampler.sample(self.llama, row)
-            member.logprob += float(logits[token]) - normaliser
+            token, logprob = member.sampler.draw(odds)
+            member.logprob += logprob
             finish = self._observe(member, token, request.sampling)
             if finish is None:
                 groups.setdefault(token, []).append(member)
@@ -417,6 +454,7 @@ class Decoder:
         leaf, taken = self.tree.insert(path, lane.sequence)
         if taken:
             self._keep(leaf)
+            self.tree.remember(leaf, lane.odds)
         else:
             self._give_back(lane.sequence)
 
@@ -437,13 +475,3 @@ class Decoder:
             self._keep(request.span)
         if request.future.set_running_or_notify_cancel():
             request.future.set_result(result)
-
-
-def log_sum_exp(logits: npt.NDArray[np.float32]) -> float:
-    """log Σ exp(logits), the normaliser that turns a logit into a log-probability.
-
-    >>> round(log_sum_exp(np.zeros(8, np.float32)), 4)
-    2.0794
-    """
-    top = float(logits.max())
-    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))

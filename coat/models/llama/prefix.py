@@ -1,20 +1,25 @@
-"""The prefix tree: which token paths lie in the KV cache, and which sequence keeps each of them there.
+"""The prefix tree: which token paths lie in the KV cache, which sequence keeps each there, and the odds after it.
 
 Pure bookkeeping, without llama.cpp. A `Span` is a run of tokens; the path to it is its ancestors' tokens and its own.
 Only the leaves hold a sequence id: the cells of an interior span live on because a descendant's sequence holds them.
 Spans of running requests are pinned by `users`; the others may be evicted, least recently used first, from the tail.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coat.models.llama.bindings import Odds
 
 
 class Span:
     """A run of `tokens` starting at position `start`; `ready` once all of them are decoded.
 
-    A child's sequence is forked before its first token is decoded, so it always holds its ancestors' cells.
+    A child's sequence is forked before its first token is decoded, so it always holds its ancestors' cells. `odds` are
+    those of the next token after a position, where somebody drew from them: drawing there again needs no decode.
     """
 
-    __slots__ = ("children", "parent", "ready", "sequence", "start", "tokens", "used", "users")
+    __slots__ = ("children", "odds", "parent", "ready", "sequence", "start", "tokens", "used", "users")
 
     def __init__(self, parent: "Span | None", tokens: Sequence[int], start: int, sequence: int | None) -> None:
         self.parent = parent
@@ -22,6 +27,7 @@ class Span:
         self.start = start
         self.sequence = sequence
         self.children: dict[int, Span] = {}
+        self.odds: dict[int, Odds] = {}
         self.users = 0
         self.used = 0
         self.ready = False
@@ -75,6 +81,17 @@ class PrefixTree:
         span.children[path[depth]] = leaf
         self.cells += len(leaf.tokens)
         return leaf, True
+
+    def remember(self, span: Span, odds: "Mapping[int, Odds]") -> None:
+        """Note the odds of the token after each position on the path to `span`."""
+        for each in span.chain():
+            each.odds.update((at, value) for at, value in odds.items() if each.start <= at < each.end)
+
+    def odds(self, path: Sequence[int]) -> "tuple[Span, Odds] | None":
+        """The odds of the token after `path`, and the span that ends it, where it is resident and they are known."""
+        span, depth = self.match(path)
+        found = span.odds.get(depth - 1) if depth == len(path) and span.ready else None
+        return None if found is None else (span, found)
 
     def holder(self, span: Span) -> int:
         """A sequence that holds every cell up to the end of `span`."""
@@ -138,6 +155,8 @@ class PrefixTree:
         cut = depth - span.start
         upper = Span(span.parent, span.tokens[:cut], span.start, None)
         upper.users, upper.used, upper.ready = span.users, span.used, span.ready
+        upper.odds = {at: odds for at, odds in span.odds.items() if at < depth}
+        span.odds = {at: odds for at, odds in span.odds.items() if at >= depth}
         assert span.parent is not None
         span.parent.children[span.tokens[0]] = upper
         span.tokens, span.start, span.parent = span.tokens[cut:], depth, upper

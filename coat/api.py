@@ -1,0 +1,210 @@
+"""Solving from Python: `solve` waits for the result, `start` lets you look on and stop."""
+
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from coat import evaluators, runtime, strategies, tasks
+from coat.association import Associations
+from coat.errors import InputError
+from coat.journal import Journal, JournalledModel
+from coat.models import LanguageModel
+from coat.models.catalog import load
+from coat.result import Result
+from coat.settings import Settings
+from coat.solver import Solver
+from memory import AssociativeMemory, SentenceTransformerEmbedder
+
+Closable = TypeVar("Closable", Journal, LanguageModel, AssociativeMemory)
+POLL = 0.1
+"""Seconds between two looks at a future: a blocking wait would keep Ctrl-C out on Windows."""
+
+
+class Solving:
+    """A search at work: `tree`, `usage` and `hits` may be read at any time, `wait` gives the result."""
+
+    def __init__(self, solver: Solver, resources: ExitStack) -> None:
+        self._solver, self._resources = solver, resources
+        self.problem, self.task = solver.problem, solver.task
+        self.tree, self.usage, self.hits = solver.tree, solver.usage, solver.hits
+        self.settings = solver.settings
+        self._began = time.monotonic()
+        self._future: Future[Result] = runtime.submit(solver.solve())
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is there, or the search failed."""
+        return self._future.done()
+
+    def stop(self) -> None:
+        """End the search with the best answer so far."""
+        runtime.loop().call_soon_threadsafe(self._solver.interrupt)
+
+    def wait(self, timeout: float | None = None) -> Result:
+        """The result; what the search loaded itself is closed then.
+
+        Raises:
+            TimeoutError: it is not there after `timeout` seconds.
+            CoatError: what the search failed with.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                result = self._future.result(POLL)
+            except FutureTimeoutError:
+                if self._future.done():
+                    self._resources.close()
+                    raise
+                if end is not None and time.monotonic() >= end:
+                    raise
+            except BaseException as error:
+                if not isinstance(error, KeyboardInterrupt):
+                    self._resources.close()
+                raise
+            else:
+                self._resources.close()
+                return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+        self._future.exception()
+        self._resources.close()
+
+
+def start(
+    question: str,
+    *,
+    task: str = "qa",
+    model: str | LanguageModel | None = None,
+    prm: str | LanguageModel | None = None,
+    memory: str | Path | AssociativeMemory | None = None,
+    journal: str | Path | Journal | None = None,
+    run: int | None = None,
+    model_options: dict[str, Any] | None = None,
+    **knobs: Any,
+) -> Solving:
+    """Start a search and return at once; see `solve` for the arguments.
+
+    Raises:
+        InputError, ModelError: what was asked for is wrong, by name.
+    """
+    settings = make_settings(knobs)
+    rules = tasks.get(task)
+    problem = rules.read(question)
+    strategies.get(settings.strategy)
+    options = model_options or {}
+    stack = ExitStack()
+    try:
+        log = (
+            journal
+            if isinstance(journal, Journal)
+            else _own(stack, Journal(None if journal is None else Path(journal)))
+        )
+        policy = _model(stack, model, options)
+        judge = None if prm is None else _model(stack, prm, options)
+        store = _memory(stack, memory)
+        config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
+        config |= {"model": policy.name, "fingerprint": policy.fingerprint}
+        config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
+        config |= {} if store is None else {"memory": str(memory), "memory_state": store.revision}
+        logged = log.begin(config if run is None else _same_run(log, run, config))
+        policy, judge = JournalledModel(policy, log), judge and JournalledModel(judge, log)
+        evaluator = evaluators.build(settings.evaluator, rules, policy, judge, settings.reading)
+        associations = None if store is None else Associations(store, settings.recall, settings.recall_threshold)
+        return Solving(Solver(problem, rules, policy, evaluator, settings, logged, associations), stack)
+    except BaseException:
+        stack.close()
+        raise
+
+
+def solve(
+    question: str,
+    *,
+    task: str = "qa",
+    model: str | LanguageModel | None = None,
+    prm: str | LanguageModel | None = None,
+    memory: str | Path | AssociativeMemory | None = None,
+    journal: str | Path | Journal | None = None,
+    model_options: dict[str, Any] | None = None,
+    **knobs: Any,
+) -> Result:
+    """Solve one problem and wait for the result.
+
+    Args:
+        question: The problem as its task reads it: a question, or the numbers of a puzzle.
+        task: A name from `coat tasks`.
+        model: The policy: a path to a GGUF, `hf:OWNER/REPO/FILE`, a short name, `openai:URL`, or a loaded model, which
+            stays open. None: the first installed one.
+        prm: The judge of `evaluator="prm"`, named the same way.
+        memory: A memory file, or an open memory, whose facts are recalled into the expansions.
+        journal: Where replies and the run's log are kept, so that the same call replays; None keeps them nowhere.
+        model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`.
+        **knobs: Fields of `coat.Settings`, such as `tokens=2000` or `strategy="greedy"`.
+
+    Raises:
+        InputError, ModelError: what was asked for is wrong, by name.
+        BackendError: the model failed while it worked.
+    """
+    solving = start(
+        question,
+        task=task,
+        model=model,
+        prm=prm,
+        memory=memory,
+        journal=journal,
+        model_options=model_options,
+        **knobs,
+    )
+    try:
+        return solving.wait()
+    except KeyboardInterrupt:
+        solving.stop()
+        return solving.wait()
+
+
+def make_settings(knobs: dict[str, Any]) -> Settings:
+    """`Settings` with `knobs`; InputError names a knob that there is not."""
+    known = Settings.__dataclass_fields__
+    unknown = [name for name in knobs if name not in known]
+    if unknown:
+        raise InputError(f"there is no setting {unknown[0]!r}; the settings are: {', '.join(known)}")
+    return Settings(**knobs)
+
+
+def _own(stack: ExitStack, resource: Closable) -> Closable:
+    stack.callback(resource.close)
+    return resource
+
+
+def _model(stack: ExitStack, model: str | LanguageModel | None, options: dict[str, Any]) -> LanguageModel:
+    if model is None or isinstance(model, str):
+        return _own(stack, load(model, **options))
+    return model
+
+
+def _memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None) -> AssociativeMemory | None:
+    if memory is None or isinstance(memory, AssociativeMemory):
+        return memory
+    if not Path(memory).exists():
+        raise InputError(f"there is no memory file {memory}; `coat memory add FILE --memory {memory}` makes one")
+    return _own(stack, AssociativeMemory(Path(memory), SentenceTransformerEmbedder()))
+
+
+def _same_run(journal: Journal, run: int, config: dict[str, Any]) -> dict[str, Any]:
+    """The logged configuration of `run`, which must have been made with the same models."""
+    logged = journal.config(run)
+    for name in ("fingerprint", "prm_fingerprint"):
+        if logged.get(name) != config.get(name):
+            raise InputError(f"run {run} was made with another {logged['model']} file or library; it cannot go on")
+    return logged

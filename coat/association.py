@@ -1,0 +1,54 @@
+"""Association: what the memory adds to an expansion, and how much a step made of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from coat import prompts
+from coat.evaluators import association
+from memory import AssociativeMemory
+
+
+class Associations:
+    """One search's view of a memory: recalls for its expansions, F_a for its steps, episodes across its branches."""
+
+    def __init__(self, memory: AssociativeMemory, k: int, threshold: float) -> None:
+        """Recalls give up to `k` hits of at least cosine `threshold`, from the facts as they are now."""
+        self._memory, self._k, self._threshold = memory, k, threshold
+        self._session = memory.session()
+
+    @property
+    def episodes(self) -> int:
+        """How many steps were kept so far."""
+        return len(self._session.episodes)
+
+    def recall(self, question: str, path: Sequence[str], skip: Sequence[int], episodes: int) -> list[dict[str, Any]]:
+        """Up to `k` hits for the question and the path, as plain data; none in `skip`, none after `episodes`."""
+        if not self._k:
+            return []
+        limits = {"k": self._k, "threshold": self._threshold}
+        return [asdict(hit) for hit in self._session.recall(question, path, skip=skip, episodes=episodes, **limits)]
+
+    def observe(self, text: str, state: str, value: float, verdict: bool | None) -> None:
+        """Keep an evaluated step for the other branches; `verdict` is the task's, where it has one."""
+        fate = "open" if verdict is None else "proved" if verdict else "refuted"
+        self._session.observe(text, state=state, value=value, fate=fate)  # type: ignore[arg-type]
+
+    def weigh(self, hits: Sequence[dict[str, Any]], step: str, path: Sequence[str]) -> float:
+        """F_a: how relevant the recalled `hits` are to what `step` says, and how new they are to `path`."""
+        if not hits:
+            return 0.0
+        vectors = self._memory.embed([step, *(hit["text"] for hit in hits), *path])
+        facts = vectors[1 : 1 + len(hits)]
+        relevance = (facts @ vectors[0]).clip(0, 1)
+        known = vectors[1 + len(hits) :]
+        novelty = 1 - (facts @ known.T).max(axis=1).clip(0, 1) if len(path) else relevance * 0 + 1
+        return association(relevance.tolist(), novelty.tolist())
+
+
+def lines(hits: Sequence[dict[str, Any]]) -> str:
+    """Recalled hits as lines of the path: facts as facts, episodes as what was tried."""
+    return "".join(
+        prompts.fact(hit["text"]) if hit["kind"] == "fact" else prompts.tried(hit["text"], hit["source"])
+        for hit in hits
+    )

@@ -1,0 +1,87 @@
+"""`coat view`, `coat runs`, `coat tasks`, `coat strategies` and `coat doctor`: looking at what there is."""
+
+import json
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from coat.cli.solve import AsJson, JournalFile, Model, open_journal
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    for command in (view, runs, tasks, strategies, doctor):
+        app.command()(command)
+
+
+def view(
+    file: Annotated[Path, typer.Argument(help="A trace that `coat solve --trace FILE` wrote.")],
+    *,
+    limit: Annotated[int, typer.Option(help="The most nodes to draw.")] = 200,
+) -> None:
+    """Show the tree of a trace again."""
+    from rich.console import Console
+
+    from coat import trace
+    from coat.cli.show import report, tree_picture
+
+    data, tree = trace.load(file)
+    path = data["result"]["path"]
+    best = next((node.id for node in tree.nodes if [each.step.text for each in tree.path(node.id)] == path), None)
+    console = Console()
+    console.print(tree_picture(tree, data["question"], limit, best))
+    console.print(report(data["result"]))
+
+
+def runs(*, journal: JournalFile = None, as_json: AsJson = False) -> None:
+    """List the runs in the journal."""
+    from coat.cli.show import printable
+
+    with closing(open_journal(journal, False)) as log:
+        records = log.runs()
+    if as_json:
+        rows = [{"run": each.id, "started": each.started, "stop": each.stop, **each.config} for each in records]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
+        return
+    for each in records:
+        began = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.started))
+        answer = (each.result or {}).get("answer")
+        sys.stdout.write(
+            f"{each.id:>4}  {began}  {each.config['task']:<10} {each.stop or 'unfinished':<12}"
+            f" {printable(each.config['question'])[:60]}  {printable(answer or '')[:40]}\n"
+        )
+    if not records:
+        sys.stdout.write(f"no runs in {log.path}\n")
+
+
+def tasks() -> None:
+    """List the tasks."""
+    from coat.tasks import TASKS
+
+    for name, make in TASKS.items():
+        task = make()
+        sys.stdout.write(f"{name:<12} {task.summary}\n{'':<12} e.g. coat solve --task {name} {task.sample!r}\n")
+
+
+def strategies() -> None:
+    """List the strategies."""
+    from coat.strategies import STRATEGIES
+
+    for name, (_, summary) in STRATEGIES.items():
+        sys.stdout.write(f"{name:<12} {summary}\n")
+
+
+def doctor(*, model: Model = None, as_json: AsJson = False) -> None:
+    """Say what model, device, threads, memory and speeds this machine has."""
+    from coat.doctor import examine
+
+    report: dict[str, Any] = examine(model)
+    if as_json:
+        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+        return
+    for name, value in report.items():
+        sys.stdout.write(f"{name.replace('_', ' '):<28} {value}\n")

@@ -1,0 +1,202 @@
+"""`coat solve` and `coat resume`: the tree grows on the screen, then the answer and what it cost."""
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coat.errors import InputError
+
+if TYPE_CHECKING:
+    from coat.api import Solving
+    from coat.journal import Journal
+    from coat.result import Result
+
+REFRESH = 8
+"""Pictures a second."""
+
+Model = Annotated[str | None, typer.Option(help="A GGUF, hf:OWNER/REPO/FILE, a short name, or openai:URL.")]
+JournalFile = Annotated[Path | None, typer.Option("--journal", help="The journal; default: in your data folder.")]
+NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep no journal: no replay and no resume.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Trace = Annotated[Path | None, typer.Option(help="Write the tree to this file, for `coat view`.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show llama.cpp's own log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command("solve")(solve)
+    app.command("resume")(resume)
+
+
+def solve(
+    question: Annotated[str | None, typer.Argument(help="The problem, as its task reads it.")] = None,
+    *,
+    task: Annotated[str, typer.Option(help="The kind of problem; `coat tasks` lists them.")] = "qa",
+    file: Annotated[Path | None, typer.Option(help="Read the problem from a line of this file.")] = None,
+    line: Annotated[int, typer.Option(help="Which line of --file, from 1.")] = 1,
+    model: Model = None,
+    strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
+    evaluator: Annotated[str, typer.Option(help="self, prm, verifier, logprob, or self:0.3,prm:0.7.")] = "self",
+    prm: Annotated[str | None, typer.Option(help="The judge's model, for --evaluator prm.")] = None,
+    reading: Annotated[str, typer.Option(help="How the judge is read: math-shepherd, rlhflow.")] = "math-shepherd",
+    memory: Annotated[Path | None, typer.Option(help="A memory file whose facts are recalled.")] = None,
+    tokens: Annotated[int, typer.Option(help="The token budget, generated + scored.")] = 8192,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    simulations: Annotated[int, typer.Option(help="Stop after so many expansions.")] = 10_000,
+    width: Annotated[int, typer.Option(help="Steps sampled in an expansion, or lines of best_of_n.")] = 4,
+    parallel: Annotated[int, typer.Option(help="Requests that are out at once.")] = 4,
+    seed: Annotated[int, typer.Option(help="Another seed, another search.")] = 0,
+    temperature: Annotated[float, typer.Option(help="Of sampling; 0 is greedy.")] = 0.8,
+    accept: Annotated[float | None, typer.Option(help="Stop at an answer of at least this value.")] = None,
+    beta: Annotated[float, typer.Option(help="Weight of what was recalled in a step's value.")] = 0.1,
+    recall: Annotated[int, typer.Option(help="Facts recalled for an expansion, at most.")] = 3,
+    context: Annotated[int, typer.Option(help="Tokens in the KV cache.")] = 4096,
+    lanes: Annotated[int, typer.Option(help="Siblings that grow at once.")] = 16,
+    threads: Annotated[int, typer.Option(help="Processor threads; 0: all that help.")] = 0,
+    gpu_layers: Annotated[int, typer.Option(help="Layers on the GPU; -1: all, where the build has one.")] = -1,
+    journal: JournalFile = None,
+    no_journal: NoJournal = False,
+    as_json: AsJson = False,
+    trace: Trace = None,
+    verbose: Verbose = False,
+) -> None:
+    """Solve one problem. Ctrl-C stops and prints the best answer so far."""
+    call = {
+        "question": _question(question, file, line),
+        "task": task,
+        "model": model,
+        "prm": prm,
+        "memory": memory,
+        "model_options": {"cells": context, "lanes": lanes, "threads": threads, "gpu_layers": gpu_layers},
+        "strategy": strategy,
+        "evaluator": evaluator,
+        "reading": reading,
+        "tokens": tokens,
+        "seconds": seconds,
+        "simulations": simulations,
+        "width": width,
+        "parallel": parallel,
+        "seed": seed,
+        "temperature": temperature,
+        "accept": accept,
+        "beta": beta,
+        "recall": recall,
+    }
+    with closing(open_journal(journal, no_journal)) as log:
+        _run(call, log, as_json, trace, verbose)
+
+
+def resume(
+    run: Annotated[int, typer.Argument(help="The run's number, from `coat runs`.")],
+    *,
+    journal: JournalFile = None,
+    as_json: AsJson = False,
+    trace: Trace = None,
+    verbose: Verbose = False,
+) -> None:
+    """Replay a run from the journal and go on with it."""
+    with closing(open_journal(journal, False)) as log:
+        config = log.config(run)
+        call = {name: config[name] for name in ("question", "task", "model", "model_options")}
+        call |= {"prm": config.get("prm"), "memory": config.get("memory"), "run": run} | config["settings"]
+        _run(call, log, as_json, trace, verbose)
+
+
+def open_journal(path: Path | None, none: bool) -> "Journal":
+    """The journal that the options name."""
+    from platformdirs import user_data_path
+
+    from coat.journal import Journal
+
+    return Journal(None if none else path or user_data_path("coat") / "journal.db")
+
+
+def _question(question: str | None, file: Path | None, line: int) -> str:
+    if (question is None) == (file is None):
+        raise InputError("give the problem after the command, in quotes, or --file FILE; not both, not neither")
+    if question is not None:
+        return question
+    assert file is not None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {file}: {error}") from error
+    if not 1 <= line <= len(lines) or not lines[line - 1].strip():
+        raise InputError(f"{file} has {len(lines)} lines, and no problem on line {line}")
+    return lines[line - 1]
+
+
+def _run(call: dict[str, Any], journal: "Journal", as_json: bool, trace: Path | None, verbose: bool) -> None:
+    from coat.api import start
+    from coat.trace import save
+
+    if verbose:
+        _show_log()
+    with start(**call, journal=journal) as solving:
+        try:
+            result = _watch(solving, live=not as_json and sys.stdout.isatty())
+        except KeyboardInterrupt:
+            solving.stop()
+            result = solving.wait()
+    if trace is not None:
+        save(trace, result.as_dict(), result.tree, solving.hits, solving.problem.question)
+    if as_json:
+        sys.stdout.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
+    else:
+        _report(result)
+
+
+def _watch(solving: "Solving", live: bool) -> "Result":
+    """Wait for the result; with the tree growing on the screen where there is one."""
+    if not live:
+        return solving.wait()
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from coat.cli.show import tree_picture
+
+    console = Console()
+
+    def picture() -> Group:
+        tree = tree_picture(solving.tree, solving.problem.question, max(4, console.height - 4))
+        usage, limit = solving.usage, solving.settings.tokens
+        budget = f" of {limit}" if limit else ""
+        clock = f" of {solving.settings.seconds:g}" if solving.settings.seconds else ""
+        status = f"{usage.spent}{budget} tokens  {usage.expansions} expansions  {usage.illegal} illegal  "
+        return Group(tree, Text(f"{status}{solving.seconds:.0f}{clock} s  Ctrl-C stops", style="dim"))
+
+    with Live(picture(), console=console, refresh_per_second=REFRESH, transient=True) as screen:
+        while not solving.done:
+            try:
+                solving.wait(1 / REFRESH)
+            except TimeoutError:
+                screen.update(picture())
+    return solving.wait()
+
+
+def _report(result: "Result") -> None:
+    from rich.console import Console
+
+    from coat.cli.show import report, tree_picture
+
+    console = Console()
+    best = next((node.id for node in result.tree.nodes if _path(result, node.id) == result.path), None)
+    console.print(tree_picture(result.tree, "", max(4, console.height - 12), best))
+    console.print(report(result.as_dict()))
+
+
+def _path(result: "Result", node: int) -> list[str]:
+    return [each.step.text for each in result.tree.path(node)]
+
+
+def _show_log() -> None:
+    import logging
+
+    logger = logging.getLogger("coat.llama")
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.DEBUG)

@@ -1,0 +1,283 @@
+"""What a path is worth, in [0, 1]: read from a judge's logits, from the task's rules, or from the model's own odds."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from coat import prompts
+from coat.errors import InputError, ModelError, UnreadableScoreError
+from coat.models import LanguageModel, Message, Prompt, ScoreRequest, Text
+from coat.problem import Problem
+from coat.tasks import Task
+from coat.usage import Usage
+from search import Step
+
+LEAST_MASS = 1e-4
+"""Where the good and the bad token together are less likely than this, the judge said neither: unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A line of reasoning to be judged: its steps, and the policy's own prompt up to the end of the last one."""
+
+    problem: Problem
+    steps: tuple[Step, ...]
+    prompt: Prompt
+
+    @property
+    def texts(self) -> list[str]:
+        """The steps' texts."""
+        return [step.text for step in self.steps]
+
+
+class Evaluator(Protocol):
+    """Judges paths."""
+
+    @property
+    def name(self) -> str:
+        """The key of its value."""
+        ...
+
+    def cost(self, step_tokens: int) -> int:
+        """The most tokens that one judgement may read, for a step of at most `step_tokens`."""
+        ...
+
+    async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
+        """Values in [0, 1] by the name of what was judged; empty where the judge could not be read (counted)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a judgement is read from a causal model: P(good) / (P(good) + P(bad)) of the next token.
+
+    `layout`: where the judge reads. "ask" continues the policy's own path with a question to the model; "tag"
+    continues it with `tag`; "steps" writes question and steps as one text with `tag` after each step; "turns" makes
+    every step a user's turn that the assistant answers. Of `good` and `bad`, spellings that are not one token of the
+    model are left out.
+    """
+
+    layout: Literal["ask", "tag", "steps", "turns"]
+    good: tuple[str, ...]
+    bad: tuple[str, ...]
+    tag: str = ""
+
+
+READINGS: Mapping[str, Reading] = {
+    "self": Reading("ask", ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")),
+    "math-shepherd": Reading("steps", ("+", " +"), ("-", " -"), "ки"),
+    "rlhflow": Reading("turns", ("+", " +"), ("-", " -")),
+}
+"""Presets: self-evaluation; Math-Shepherd (arXiv 2312.08935); RLHFlow's Llama-3.1-8B PRMs."""
+
+
+class TokenReading:
+    """A generative PRM, or the policy judging itself: one forward pass, no text is generated."""
+
+    def __init__(self, name: str, model: LanguageModel, reading: Reading) -> None:
+        """Raises ModelError where `model` cannot score."""
+        if not model.capabilities.candidates:
+            raise ModelError(f"{model.name} cannot score tokens, which the evaluator {name!r} needs; use another one.")
+        self.name = name
+        self._model, self._reading = model, reading
+        self._good, self._bad = self._tokens(reading.good), self._tokens(reading.bad)
+        self._overhead = self._suffix_tokens()
+
+    def cost(self, step_tokens: int) -> int:
+        """The question or tag, and where the judge reads the step itself, twice the step's tokens for its own."""
+        return self._overhead + (0 if self._reading.layout in ("ask", "tag") else 2 * step_tokens)
+
+    def _suffix_tokens(self) -> int:
+        match self._reading.layout:
+            case "ask":
+                return len(self._model.path((Text("."), *self._closing())))
+            case "tag":
+                return len(self._model.path((Text(self._reading.tag, control=True),)))
+            case "steps":
+                return len(self._model.path((Text("Step 10: "), Text(self._reading.tag, control=True))))
+            case "turns":
+                turns = [Message("user", "."), Message("assistant", "+"), Message("user", ".")]
+                return len(self._model.path(self._model.chat(turns)))
+
+    async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
+        """P(good) against P(bad) after the path's last step."""
+        prompt, suffix = self._layout(path)
+        try:
+            scores = await self._model.score(ScoreRequest(prompt, suffix, self._good + self._bad), usage)
+        except UnreadableScoreError:
+            usage.unreadable += 1
+            return {}
+        mass = [math.exp(score) for score in scores]
+        if sum(mass) < LEAST_MASS:
+            usage.unreadable += 1
+            return {}
+        return {self.name: sum(mass[: len(self._good)]) / sum(mass)}
+
+    def _layout(self, path: Path) -> tuple[Prompt, Prompt]:
+        match self._reading.layout:
+            case "ask":
+                return path.prompt, self._closing()
+            case "tag":
+                return path.prompt, (Text(self._reading.tag, control=True),)
+            case "steps":
+                return self._steps(path)
+            case "turns":
+                before, after = self._turns(path, len(path.steps) - 1), self._turns(path, len(path.steps))
+                shared = len(before) if after[: len(before)] == before else 0
+                return after[:shared], after[shared:]
+
+    def _closing(self) -> Prompt:
+        """What ends the assistant's turn and asks the question, as the model's own chat template has it."""
+        mark = "\u2985path\u2986"
+        turns = [Message("user", "?"), Message("assistant", mark), Message("user", prompts.JUDGE)]
+        pieces = self._model.chat(turns)
+        return pieces[pieces.index(Text(mark)) + 1 :]
+
+    def _steps(self, path: Path) -> tuple[Prompt, Prompt]:
+        tag = Text(self._reading.tag, control=True)
+        pieces: list[Text] = [Text(path.problem.question + " ")]
+        for number, text in enumerate(path.texts[:-1], 1):
+            pieces += [Text(f"Step {number}: {text} "), tag, Text("\n")]
+        return tuple(pieces), (Text(f"Step {len(path.steps)}: {path.texts[-1]} "), tag)
+
+    def _turns(self, path: Path, count: int) -> Prompt:
+        texts = [path.problem.question, *path.texts[:count]]
+        turns = [Message("user", " ".join(texts[:2]))]
+        for text in texts[2:]:
+            turns += [Message("assistant", "+"), Message("user", text)]
+        return self._model.chat(turns)
+
+    def _tokens(self, spellings: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `spellings` that are one token of the model; a server's are not known, so the first."""
+        if not self._model.capabilities.tokens:
+            return spellings[:1]
+        opening = len(self._model.path(()))
+        found = tuple(word for word in spellings if len(self._model.path((Text(word, control=True),))) == opening + 1)
+        if not found:
+            raise ModelError(
+                f"{self._model.name} has no single token for {spellings[0]!r}, which the evaluator {self.name!r} reads;"
+                " use another judge."
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """The task's own check: 1 for a right answer, 0 for a wrong one, one half for a path that is not finished."""
+
+    task: Task
+    name: str = "verifier"
+
+    def cost(self, step_tokens: int) -> int:
+        """Nothing is read."""
+        return 0
+
+    async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
+        """See the class."""
+        if path.steps[-1].action != "answer":
+            return {self.name: 0.5}
+        return {self.name: float(bool(self.task.verify(path.problem, path.texts)))}
+
+
+@dataclass(frozen=True, slots=True)
+class LogProbability:
+    """The policy's own odds: the geometric mean of the probabilities of the path's tokens."""
+
+    name: str = "logprob"
+
+    def cost(self, step_tokens: int) -> int:
+        """Nothing is read."""
+        return 0
+
+    async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
+        """exp(Σ log p / n) over the path's tokens."""
+        total = sum(step.logprob or 0.0 for step in path.steps)
+        return {self.name: math.exp(total / max(1, sum(step.generated for step in path.steps)))}
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A weighted mean of evaluators; one that could not be read is left out of it."""
+
+    parts: tuple[tuple[Evaluator, float], ...]
+    name: str = field(default="weighted")
+
+    def cost(self, step_tokens: int) -> int:
+        """The sum of the parts' costs."""
+        return sum(part.cost(step_tokens) for part, _ in self.parts)
+
+    async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
+        """The parts' values and, under the name of the whole, their mean."""
+        found = await asyncio.gather(*(part.evaluate(path, usage) for part, _ in self.parts))
+        pairs = [(each[part.name], weight) for each, (part, weight) in zip(found, self.parts, strict=True) if each]
+        if not pairs:
+            return {}
+        values = {name: value for each in found for name, value in each.items()}
+        total = sum(weight for _, weight in pairs)
+        return values | {self.name: sum(value * weight for value, weight in pairs) / total}
+
+
+def build(spec: str, task: Task, policy: LanguageModel, judge: LanguageModel | None, preset: str) -> Evaluator:
+    """The evaluator that `spec` names: `self`, `prm`, `verifier`, `logprob`, or several as `self:0.3,verifier:0.7`.
+
+    Raises:
+        InputError: an unknown name, a weight that is no positive number, or a part that the task or model lacks.
+    """
+    parts: list[tuple[Evaluator, float]] = []
+    for entry in spec.split(","):
+        name, _, weight = entry.strip().partition(":")
+        parts.append((_one(name, task, policy, judge, preset), _weight(weight, spec)))
+    return parts[0][0] if len(parts) == 1 else Weighted(tuple(parts))
+
+
+def _weight(text: str, spec: str) -> float:
+    try:
+        weight = float(text or 1)
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight > 0):
+        raise InputError(f"the weight {text!r} in {spec!r} is not a positive number")
+    return weight
+
+
+def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | None, preset: str) -> Evaluator:
+    match name:
+        case "self":
+            return TokenReading("self", policy, READINGS["self"])
+        case "prm":
+            if judge is None:
+                raise InputError("the evaluator 'prm' needs a judge; name its model with --prm")
+            if preset not in READINGS:
+                raise InputError(f"there is no reading {preset!r}; the readings are: {', '.join(READINGS)}")
+            return TokenReading("prm", judge, READINGS[preset])
+        case "verifier":
+            if not task.verifies:
+                raise InputError(f"the task {task.name!r} has no verifier; use --evaluator self")
+            return Verifier(task)
+        case "logprob":
+            if not policy.capabilities.logprobs:
+                raise InputError(f"{policy.name} gives no log-probabilities; use another evaluator")
+            return LogProbability()
+    raise InputError(f"there is no evaluator {name!r}; the evaluators are: self, prm, verifier, logprob")
+
+
+def combine(generated: float, associated: float, beta: float) -> float:
+    """CoAT's V = (F_g + β·F_a) / (1 + β) (arXiv 2502.02390, scaled to stay in [0, 1]).
+
+    >>> round(combine(0.5, 1.0, 0.1), 4)
+    0.5455
+    """
+    return (generated + beta * associated) / (1 + beta)
+
+
+def association(relevance: Sequence[float], novelty: Sequence[float]) -> float:
+    """F_a of a step: the best of its recalled facts' relevance to what it says times their novelty against the path.
+
+    Both are cosines clipped to [0, 1], novelty as 1 minus the highest cosine to an earlier step.
+
+    >>> association([0.8, 0.5], [0.5, 1.0])
+    0.5
+    """
+    return max((r * n for r, n in zip(relevance, novelty, strict=True)), default=0.0)

@@ -1,0 +1,276 @@
+"""The journal: every reply of a model, and the log of every run, in SQLite, before anything is made of them.
+
+Replies are kept under (model fingerprint, place, parameters, seed), so that any run that asks the same again is told
+the same. A run's log keeps what replies do not tell: recalls with their texts, the clock, and how it ended. Together
+they replay a run: after a kill no journalled token is generated again, and the replayed nodes are identical.
+"""
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from coat.errors import InputError
+from coat.models import (
+    Capabilities,
+    Completion,
+    LanguageModel,
+    Message,
+    Prompt,
+    SampleRequest,
+    ScoreRequest,
+    Tokens,
+)
+from coat.usage import Usage
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE replies (key BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (id INTEGER PRIMARY KEY, identity TEXT UNIQUE NOT NULL, config TEXT NOT NULL,
+    started REAL NOT NULL, stop TEXT, result TEXT);
+CREATE TABLE log (run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    kind TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, number)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One line of `coat runs`; `stop` is None while the run goes on, or was killed."""
+
+    id: int
+    config: dict[str, Any]
+    started: float
+    stop: str | None
+    result: dict[str, Any] | None
+
+
+class Journal:
+    """A journal file; `None` keeps it in this process. Safe for several threads and processes."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or create the file.
+
+        Raises:
+            InputError: the file is no journal, of a newer version, or cannot be written.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._prepare()
+        except (sqlite3.Error, OSError) as error:
+            raise InputError(
+                f"cannot use {path} as a journal: {error}; name another file with --journal, or use --no-journal"
+            ) from error
+
+    def _prepare(self) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                version = self._db.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0 and not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    for statement in SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={VERSION}")
+                elif version != VERSION:
+                    known = f"version {version}, this coat writes {VERSION}" if version else "not a journal of coat"
+                    raise sqlite3.DatabaseError(known)
+            finally:
+                self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def reply(self, key: bytes) -> Any | None:
+        """The journalled reply under `key`."""
+        with self._lock:
+            row = self._db.execute("SELECT body FROM replies WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def keep(self, replies: Sequence[tuple[bytes, Any]]) -> None:
+        """Write replies, all or none; the first one under a key stays."""
+        rows = [(key, json.dumps(body)) for key, body in replies]
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", rows)
+            finally:
+                self._db.execute("COMMIT")
+
+    def begin(self, config: dict[str, Any]) -> "Run":
+        """The run with this configuration: a new one, or the earlier one, to be replayed and gone on with."""
+        identity = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+        with self._lock:
+            self._db.execute(
+                "INSERT OR IGNORE INTO runs (identity, config, started) VALUES (?, ?, ?)",
+                (identity, json.dumps(config), time.time()),
+            )
+            row = self._db.execute("SELECT id, stop FROM runs WHERE identity = ?", (identity,)).fetchone()
+            entries = self._db.execute("SELECT kind, body FROM log WHERE run = ? ORDER BY number", (row[0],)).fetchall()
+        return Run(self, row[0], [(kind, json.loads(body)) for kind, body in entries], row[1])
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, the newest last."""
+        with self._lock:
+            rows = self._db.execute("SELECT id, config, started, stop, result FROM runs ORDER BY id").fetchall()
+        return [
+            RunRecord(number, json.loads(config), started, stop, json.loads(result) if result else None)
+            for number, config, started, stop, result in rows
+        ]
+
+    def config(self, run: int) -> dict[str, Any]:
+        """The configuration of a run.
+
+        Raises:
+            InputError: there is no such run.
+        """
+        for record in self.runs():
+            if record.id == run:
+                return record.config
+        raise InputError(f"there is no run {run} in {self.path}; `coat runs` lists them")
+
+    def _append(self, run: int, number: int, kind: str, body: Any) -> None:
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?)", (run, number, kind, json.dumps(body)))
+
+    def _end(self, run: int, stop: str, result: Any) -> None:
+        with self._lock:
+            self._db.execute("UPDATE runs SET stop = ?, result = ? WHERE id = ?", (stop, json.dumps(result), run))
+
+
+class Run:
+    """The log of one run: what was logged before is replayed, then it goes on."""
+
+    def __init__(self, journal: Journal, run: int, entries: Sequence[tuple[str, Any]], stop: str | None) -> None:
+        self.id = run
+        self._journal = journal
+        self._number = len(entries)
+        self._recalls = {body["node"]: body["hits"] for kind, body in entries if kind == "recall"}
+        self._clock = [body for kind, body in entries if kind == "delivered"]
+        self._stop = stop
+        self._delivered = 0
+        self._began = time.monotonic()
+
+    def recall(self, node: int) -> list[dict[str, Any]] | None:
+        """What was recalled for the expansion of `node`, None where that is not in the log."""
+        return self._recalls.get(node)
+
+    def recalled(self, node: int, hits: list[dict[str, Any]]) -> None:
+        """Log a recall."""
+        self._write("recall", {"node": node, "hits": hits})
+
+    def delivered(self) -> float:
+        """Log that a reply was delivered; the run's seconds so far, those of earlier sittings included."""
+        if self._delivered < len(self._clock):
+            seconds: float = self._clock[self._delivered]
+            self._began = time.monotonic() - seconds
+        else:
+            seconds = self.seconds
+            self._write("delivered", seconds)
+        self._delivered += 1
+        return seconds
+
+    @property
+    def replaying(self) -> bool:
+        """Whether deliveries of an earlier sitting are still to come."""
+        return self._delivered < len(self._clock)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work, earlier sittings included."""
+        return time.monotonic() - self._began
+
+    @property
+    def stopped_here(self) -> bool:
+        """Whether the clock stopped the run at this very point when it was first run."""
+        return self._stop == "seconds" and not self.replaying
+
+    def end(self, stop: str, result: Any) -> None:
+        """Log how the run ended."""
+        self._journal._end(self.id, stop, result)
+
+    def _write(self, kind: str, body: Any) -> None:
+        self._journal._append(self.id, self._number, kind, body)
+        self._number += 1
+
+
+class JournalledModel:
+    """A `LanguageModel` that asks the journal first, and writes every new reply before it hands it on."""
+
+    def __init__(self, model: LanguageModel, journal: Journal) -> None:
+        self._model, self._journal = model, journal
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self._model.name
+
+    @property
+    def fingerprint(self) -> str:
+        """The model's."""
+        return self._model.fingerprint
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The model's."""
+        return self._model.capabilities
+
+    def chat(self, messages: Sequence[Message]) -> Prompt:
+        """The model's."""
+        return self._model.chat(messages)
+
+    def path(self, prompt: Prompt) -> Tokens | str:
+        """The model's."""
+        return self._model.path(prompt)
+
+    async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
+        """See `LanguageModel`; only the siblings that the journal lacks are sampled."""
+        place, sampling = self.path(request.prompt), astuple(request.sampling)
+        keys = [self._key("sample", place, sampling, seed) for seed in request.seeds]
+        found = {seed: self._journal.reply(key) for seed, key in zip(request.seeds, keys, strict=True)}
+        missing = tuple(seed for seed in dict.fromkeys(request.seeds) if found[seed] is None)
+        replies = {seed: _completion(body) for seed, body in found.items() if body is not None}
+        usage.replayed += sum(each.generated for each in replies.values())
+        if missing:
+            fresh = await self._model.sample(SampleRequest(request.prompt, missing, request.sampling), usage)
+            replies |= zip(missing, fresh, strict=True)
+            named = dict(zip(request.seeds, keys, strict=True))
+            self._journal.keep([(named[seed], astuple(replies[seed])) for seed in missing])
+        return [replies[seed] for seed in request.seeds]
+
+    async def score(self, request: ScoreRequest, usage: Usage) -> list[float]:
+        """See `LanguageModel`."""
+        place = self.path((*request.prompt, *request.suffix))
+        key = self._key("score", place, request.candidates, len(self.path(request.prompt)))
+        body = self._journal.reply(key)
+        if body is not None:
+            usage.replayed += body["scored"]
+            return [float(score) for score in body["scores"]]
+        account = usage.fork()
+        scores = await self._model.score(request, account)
+        usage.add(account)
+        self._journal.keep([(key, {"scores": scores, "scored": account.scored})])
+        return scores
+
+    def close(self) -> None:
+        """Close the model; the journal stays open."""
+        self._model.close()
+
+    def _key(self, kind: str, *parts: Any) -> bytes:
+        return hashlib.sha256(json.dumps([kind, self.fingerprint, *parts]).encode()).digest()
+
+
+def _completion(body: Sequence[Any]) -> Completion:
+    text, tokens, logprob, generated, finish = body
+    return Completion(text, tuple(tokens), logprob, generated, finish)

@@ -1,0 +1,64 @@
+"""How a problem is to be searched."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from coat.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The knobs of a run; whatever changes here makes it another run.
+
+    `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
+    `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g, `recall` is how
+    many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the judged value above
+    which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers and end the run.
+    """
+
+    strategy: str = "coat"
+    evaluator: str = "self"
+    reading: str = "math-shepherd"
+    width: int = 4
+    simulations: int = 10_000
+    parallel: int = 4
+    tokens: int | None = 8192
+    seconds: float | None = None
+    seed: int = 0
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.95
+    exploration: float = 1.0
+    threshold: float = 0.5
+    accept: float | None = None
+    beta: float = 0.1
+    recall: int = 3
+    recall_threshold: float = 0.4
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises InputError where a value is out of its range."""
+        for name in ("width", "simulations", "parallel"):
+            _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _demand(self.width <= 256, "width", "at most 256", self.width)
+        for name in ("tokens", "seconds"):
+            value = getattr(self, name)
+            _demand(value is None or (math.isfinite(value) and value > 0), name, "more than 0", value)
+        for name in ("temperature", "exploration", "beta"):
+            value = getattr(self, name)
+            _demand(math.isfinite(value) and value >= 0, name, "0 or more", value)
+        for name in ("threshold", "accept", "top_p", "recall_threshold"):
+            value = getattr(self, name)
+            _demand(value is None or 0 <= value <= 1, name, "from 0 to 1", value)
+        _demand(self.top_k >= 0, "top_k", "0 or more", self.top_k)
+        _demand(0 <= self.recall <= 100, "recall", "from 0 to 100", self.recall)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All knobs by name."""
+        return asdict(self)
+
+
+def _demand(fine: bool, name: str, what: str, value: object) -> None:
+    if not fine:
+        raise InputError(f"{name.replace('_', '-')} must be {what}, not {value}")

@@ -1,0 +1,251 @@
+"""The CoAT step: how a search's requests are answered with a model, an evaluator and a memory.
+
+Expand: recall facts for the question and the path, append them to the path as data, sample the next steps, drop what
+the task forbids. Evaluate: the task's verifier for answers, the evaluator for the rest, and F_a for what was recalled.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from coat import strategies
+from coat.association import Associations, lines
+from coat.errors import ContextError, IllegalStepError
+from coat.evaluators import Evaluator, Path, combine
+from coat.journal import Run
+from coat.models import LanguageModel, Prompt, SampleRequest, Sampling, Text
+from coat.problem import Problem
+from coat.result import Result, Stop, check, choose, recalled_on
+from coat.settings import Settings
+from coat.tasks import Task
+from coat.trace import Tree
+from coat.usage import Usage
+from search import Budget, Evaluate, Evaluation, Expand, Expansion, Node, Reply, Request, Step, drive
+
+
+class Solver:
+    """One run: its tree and usage may be read while it works, by anybody; `solve` is awaited once."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        task: Task,
+        model: LanguageModel,
+        evaluator: Evaluator,
+        settings: Settings,
+        run: Run,
+        associations: Associations | None = None,
+    ) -> None:
+        self.problem, self.task, self.settings = problem, task, settings
+        self.tree, self.usage = Tree(), Usage()
+        self.hits: dict[int, dict[str, Any]] = {}
+        self.stop: Stop | None = None
+        self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
+        self._budget = Budget(settings.tokens, task.step_tokens + evaluator.cost(task.step_tokens))
+        self._opened: dict[int, Prompt] = {}
+        self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
+        self._drawn: dict[int, int] = {}
+        self._context_full = False
+        self._work: asyncio.Task[Any] | None = None
+
+    def interrupt(self) -> None:
+        """End the search with the best answer so far; to be called on its event loop."""
+        if self._work is not None:
+            self._work.cancel()
+
+    async def solve(self) -> Result:
+        """Search until there is an answer or a budget ends; being cancelled ends it with the best answer so far.
+
+        Raises:
+            ContextError: the problem itself does not fit into the model's context.
+            CoatError: whatever else the model or the memory says.
+        """
+        make = strategies.get(self.settings.strategy)
+        search = make(self.tree, self.settings, self.task.depth(self.problem), self._budget)
+        self.stop = "seconds" if self._run.stopped_here else None
+        self._work = asyncio.current_task()
+        try:
+            async with asyncio.timeout(None) as self._timeout:
+                self._wind_clock()
+                if self.stop is None and await drive(search, self._perform, self._deliver):
+                    self.stop = self._own_end()
+        except TimeoutError:
+            self.stop = "seconds"
+        except asyncio.CancelledError:
+            self.stop = "interrupted"
+        self.usage.seconds = self._run.seconds
+        result = self._result()
+        self._run.end(result.stop, result.as_dict())
+        return result
+
+    def _wind_clock(self) -> None:
+        """Let the clock interrupt requests that take too long, once everything logged is replayed."""
+        if self.settings.seconds is not None and not self._run.replaying:
+            left = self.settings.seconds - self._run.seconds
+            self._timeout.reschedule(asyncio.get_running_loop().time() + left)
+
+    def _own_end(self) -> Stop:
+        """Why a search that ended by itself did."""
+        if self._budget.refused:
+            return "tokens"
+        if self._context_full:
+            return "context"
+        return "simulations" if self.usage.expansions >= self.settings.simulations else "exhausted"
+
+    def _deliver(self, request: Request, reply: Reply) -> bool:
+        """Log a reply just before the search has it; whether the run is to stop here."""
+        seconds = self._run.delivered()
+        if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
+            self.stop = "seconds"
+        if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
+            for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
+                self._note(self.tree[node], value, parts)
+        self._wind_clock()
+        return self.stop is not None
+
+    def _note(self, node: Node, value: float, parts: dict[str, float]) -> None:
+        """Keep a judged step for the other branches, and stop at an answer that is right or good enough."""
+        answers = node.step.action == "answer"
+        verdict = bool(parts["verifier"]) if answers and self.settings.verify and "verifier" in parts else None
+        if verdict:
+            self.stop = "solved"
+        elif answers and self.settings.accept is not None and value >= self.settings.accept:
+            self.stop = "accepted"
+        if self._associations is not None:
+            texts = self._texts(node)
+            self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
+
+    def _result(self) -> Result:
+        node, answer, confidence = choose(self.tree, self.task, self.problem)
+        return Result(
+            answer=answer,
+            correct=check(self.task, self.problem, self.tree, node, answer),
+            confidence=confidence,
+            path=[each.step.text for each in self.tree.path(node.id)],
+            recalled=recalled_on(self.tree, node, self.hits),
+            stop=self.stop or "exhausted",
+            strategy=self.settings.strategy,
+            model=self._model.name,
+            seed=self.settings.seed,
+            usage=self.usage,
+            tree=self.tree,
+            run=self._run.id,
+        )
+
+    def _perform(self, request: Request) -> Awaitable[Reply]:
+        """Answer a request. What depends on the order of requests, seeds and episodes, is settled before it waits."""
+        if isinstance(request, Expand):
+            node = self.tree[request.node]
+            if node.id not in self._recalled:
+                self._recalled[node.id] = asyncio.ensure_future(self._recall(node))
+            return self._expand(request, self._seeds(node.id, request.width))
+        return self._evaluate(request)
+
+    # Expand.
+
+    async def _expand(self, request: Expand, seeds: tuple[int, ...]) -> Expansion:
+        node = self.tree[request.node]
+        texts = self._texts(node)
+        hits = await self._recalled[node.id]
+        account = self.usage.fork()
+        prompt = self._open(node, texts, hits)
+        sampling = Sampling(
+            max_tokens=self.task.step_tokens,
+            stop=self.task.step_end,
+            temperature=self.settings.temperature if request.temperature is None else request.temperature,
+            top_k=self.settings.top_k,
+            top_p=self.settings.top_p,
+        )
+        ids = tuple(hit["id"] for hit in hits)
+        account.expansions += 1
+        try:
+            completions = await self._model.sample(SampleRequest(prompt, seeds, sampling), account)
+        except ContextError:
+            if node.parent is None:
+                raise
+            self._context_full = True
+            return Expansion((), ids)
+        finally:
+            self.usage.add(account)
+        steps = []
+        for completion in completions:
+            try:
+                action, text = self.task.parse(self.problem, texts, completion.text)
+            except IllegalStepError:
+                self.usage.illegal += 1
+                continue
+            steps.append(Step(text, action, completion.tokens, completion.logprob, completion.generated))
+        return Expansion(tuple(steps), ids, account.spent)
+
+    def _seeds(self, node: int, width: int) -> tuple[int, ...]:
+        """Seeds for the next samples at `node`: a hash of the search's seed, the node, and which sample it is."""
+        first = self._drawn.get(node, 0)
+        self._drawn[node] = first + width
+        names = (f"{self.settings.seed}:{node}:{n}".encode() for n in range(first, first + width))
+        return tuple(int.from_bytes(hashlib.sha256(name).digest()[:4]) for name in names)
+
+    def _texts(self, node: Node) -> list[str]:
+        return [each.step.text for each in self.tree.path(node.id)]
+
+    def _recall(self, node: Node) -> Awaitable[list[dict[str, Any]]]:
+        """What the memory has for the expansion of `node`; once a node, so that the path to its children stays one."""
+        return self._associate(node, 0 if self._associations is None else self._associations.episodes)
+
+    async def _associate(self, node: Node, episodes: int) -> list[dict[str, Any]]:
+        if self._associations is None:
+            return []
+        hits = self._run.recall(node.id)
+        if hits is None:
+            asked = self.problem.question
+            if node.step.action == "recall":
+                asked = f"{asked} {node.step.text.partition(':')[2]}"
+            known = [number for each in self.tree.up(node.id) for number in each.recalled]
+            texts = self._texts(node)
+            hits = await asyncio.to_thread(self._associations.recall, asked, texts, known, episodes)
+            self._run.recalled(node.id, hits)
+        self.hits.update((hit["id"], hit) for hit in hits)
+        self.usage.recalls += 1
+        return hits
+
+    def _open(self, node: Node, texts: Sequence[str], hits: Sequence[dict[str, Any]]) -> Prompt:
+        """The prompt after which the steps below `node` are sampled."""
+        if node.id not in self._opened:
+            data = self.task.note(self.problem, texts) + lines(hits)
+            begun = self._closed(node) if node.parent is None else (*self._closed(node), Text("\n"))
+            self._opened[node.id] = (*begun, Text(data)) if data else begun
+        return self._opened[node.id]
+
+    def _closed(self, node: Node) -> Prompt:
+        """The prompt up to the end of the step at `node`."""
+        if node.parent is None:
+            return self._model.chat(self.task.messages(self.problem))
+        return (*self._opened[node.parent], node.step.tokens or Text(node.step.text))
+
+    # Evaluate.
+
+    async def _evaluate(self, request: Evaluate) -> Evaluation:
+        account = self.usage.fork()
+        try:
+            judged = await asyncio.gather(*(self._judge(self.tree[node], account) for node in request.nodes))
+        finally:
+            self.usage.add(account)
+        self.usage.evaluations += len(request.nodes)
+        return Evaluation(tuple(value for value, _ in judged), tuple(parts for _, parts in judged), account.spent)
+
+    async def _judge(self, node: Node, account: Usage) -> tuple[float, dict[str, float]]:
+        """V of the path to `node`, and its parts."""
+        texts = self._texts(node)
+        if node.step.action == "answer" and self.settings.verify:
+            verdict = self.task.verify(self.problem, texts)
+            if verdict is not None:
+                return float(verdict), {"verifier": float(verdict)}
+        steps = tuple(each.step for each in self.tree.path(node.id))
+        parts = await self._evaluator.evaluate(Path(self.problem, steps, self._closed(node)), account)
+        value = parts.get(self._evaluator.name, 0.0)
+        hits = await self._recalled[node.parent or 0]
+        if self._associations is None or not hits:
+            return value, parts
+        associated = await asyncio.to_thread(self._associations.weigh, hits, texts[-1], texts[:-1])
+        value = combine(value, associated, self.settings.beta)
+        return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}

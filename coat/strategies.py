@@ -1,0 +1,52 @@
+"""The strategies by name. Each makes a search from the same settings; one that is another with an argument is that."""
+
+import difflib
+from collections.abc import Callable
+
+from coat.errors import InputError
+from coat.settings import Settings
+from search import Budget, Search, Tree, best_of_n, mcts
+
+Strategy = Callable[[Tree, Settings, int, Budget], Search]
+"""(tree, settings, most steps, budget) -> search."""
+
+
+def _coat(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
+    return mcts(
+        tree,
+        simulations=settings.simulations,
+        width=settings.width,
+        parallel=settings.parallel,
+        exploration=settings.exploration,
+        threshold=settings.threshold,
+        depth=depth,
+        budget=budget,
+    )
+
+
+def _best_of_n(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
+    return best_of_n(tree, n=settings.width, parallel=settings.parallel, depth=depth, budget=budget)
+
+
+def _greedy(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
+    return best_of_n(tree, n=1, depth=depth, temperature=0.0, budget=budget)
+
+
+STRATEGIES: dict[str, tuple[Strategy, str]] = {
+    "coat": (_coat, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
+    "best_of_n": (_best_of_n, "--width independent lines, the best answer by summed value"),
+    "greedy": (_greedy, "one line at temperature 0"),
+}
+
+
+def get(name: str) -> Strategy:
+    """The strategy called `name`.
+
+    Raises:
+        InputError: there is no such strategy.
+    """
+    if name not in STRATEGIES:
+        close = difflib.get_close_matches(name, STRATEGIES, 1)
+        hint = f", did you mean {close[0]}?" if close else "."
+        raise InputError(f"there is no strategy {name!r}{hint} The strategies are: {', '.join(STRATEGIES)}.")
+    return STRATEGIES[name][0]

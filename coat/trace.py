@@ -1,0 +1,67 @@
+"""Trees that can be looked at later: exports, and the trace file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import search
+from coat.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx
+
+VERSION = 1
+
+
+class Tree(search.Tree):
+    """A search tree with exports."""
+
+    def to_networkx(self) -> "networkx.DiGraph":
+        """The tree as a networkx.DiGraph: edges from parent to child, node attributes as in the JSON."""
+        import networkx
+
+        graph = networkx.DiGraph()
+        for entry in self.to_dict()["nodes"]:
+            step = entry.pop("step")
+            graph.add_node(entry["id"], **entry, **step)
+            if entry["parent"] is not None:
+                graph.add_edge(entry["parent"], entry["id"])
+        return graph
+
+
+def save(file: Path, result: dict[str, Any], tree: search.Tree, hits: dict[int, dict[str, Any]], question: str) -> None:
+    """Write a trace: the result, the tree and the recalled texts, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    facts = {str(number): hit for number, hit in hits.items()}
+    data = {"coat_trace": VERSION, "question": question, "result": result, "facts": facts, **tree.to_dict()}
+    part = file.with_name(file.name + ".part")
+    try:
+        part.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise InputError(f"cannot write the trace {file}: {error.strerror}; name another file with --trace") from error
+
+
+def load(file: Path) -> tuple[dict[str, Any], Tree]:
+    """The trace in `file` and its tree.
+
+    Raises:
+        InputError: the file is missing, is no trace, or was written by a newer coat.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the trace {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{file} is not a trace: it is not whole JSON ({error})") from error
+    if not isinstance(data, dict) or "coat_trace" not in data:
+        raise InputError(f"{file} is not a trace; `coat solve --trace FILE` writes one")
+    if data["coat_trace"] != VERSION:
+        raise InputError(f"{file} is a trace of version {data['coat_trace']}; this coat reads version {VERSION}")
+    try:
+        return data, Tree.from_dict(data)
+    except ValueError as error:
+        raise InputError(f"{file} is a damaged trace: {error}") from error
