@@ -26,8 +26,8 @@ class Associations:
         """Up to `k` hits for the question and the path, as plain data; none in `skip`, none after `episodes`."""
         if not self._k:
             return []
-        limits = {"k": self._k, "threshold": self._threshold}
-        return [asdict(hit) for hit in self._session.recall(question, path, skip=skip, episodes=episodes, **limits)]
+        hits = self._session.recall(question, path, k=self._k, threshold=self._threshold, skip=skip, episodes=episodes)
+        return [asdict(hit) for hit in hits]
 
     def observe(self, text: str, state: str, value: float, verdict: bool | None) -> None:
         """Keep an evaluated step for the other branches; `verdict` is the task's, where it has one."""

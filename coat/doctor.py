@@ -67,9 +67,7 @@ async def _speeds(model: LanguageModel) -> dict[str, float]:
     rates = {"prompt_tokens_per_second": round(usage.evaluated / (time.perf_counter() - began), 1)}
     for lanes in (1, 16):
         usage, began = Usage(), time.perf_counter()
-        prompt = (Text(f"{PROMPT} {lanes}"),)
-        await model.sample(
-            SampleRequest(prompt, tuple(range(lanes)), Sampling(max_tokens=TOKENS, temperature=1.5)), usage
-        )
+        sampling = Sampling(max_tokens=TOKENS, temperature=1.5)
+        await model.sample(SampleRequest((Text(f"{PROMPT} {lanes}"),), tuple(range(lanes)), sampling), usage)
         rates[f"tokens_per_second_{lanes}"] = round(usage.generated / (time.perf_counter() - began), 1)
     return rates

@@ -122,7 +122,7 @@ class Session:
         if not queries or not (lived_through or self._last_id):
             return [[] for _ in queries]
         vectors = self._embed(asked)
-        lived = self._nearest_episodes(episodes, vectors, threshold)
+        lived = self._nearest_episodes(lived_through, vectors, threshold)
         size = FIRST_POOL + 4 * k
         while True:
             pools = self._memory.nearest(vectors, size, self._last_id, threshold)

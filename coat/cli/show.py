@@ -46,16 +46,12 @@ def _label(node: Node, best: bool) -> "Text":
     from rich.text import Text
 
     value = node.value if node.visits else (node.judged or 0.0)
-    mark = "✓" if node.status == "terminal" and node.parts.get("verifier") == 1 else MARKS[node.status]
-    colour = (
-        "dim"
-        if node.status == "dead" and not best
-        else "green"
-        if value > 0.66
-        else "yellow"
-        if value > 0.33
-        else "red"
-    )
+    mark = MARKS[node.status]
+    if best or node.parts.get("verifier") == 1:
+        mark = "✓" if node.status == "terminal" and node.parts.get("verifier", 1) == 1 else "●"
+    colour = "green" if value > 0.66 else "yellow" if value > 0.33 else "red"
+    if node.status == "dead" and not best:
+        colour = "dim"
     text = printable(node.step.text)
     label = Text(f"{mark} ", style=colour)
     label.append(text[:LONGEST] + ("…" if len(text) > LONGEST else ""), style="bold" if best else "")
