@@ -1,7 +1,9 @@
 """What a path is worth, in [0, 1]: read from a judge's logits, from the task's rules, or from the model's own odds."""
 
 import asyncio
+import itertools
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -125,7 +127,7 @@ class TokenReading:
                 return self._steps(path)
             case "turns":
                 before, after = self._turns(path, len(path.steps) - 1), self._turns(path, len(path.steps))
-                shared = len(before) if after[: len(before)] == before else 0
+                shared = sum(itertools.takewhile(bool, map(operator.eq, before, after)))
                 return after[:shared], after[shared:]
 
     def _closing(self) -> Prompt:
@@ -143,11 +145,15 @@ class TokenReading:
         return tuple(pieces), (Text(f"Step {len(path.steps)}: {path.texts[-1]} "), tag)
 
     def _turns(self, path: Path, count: int) -> Prompt:
-        texts = [path.problem.question, *path.texts[:count]]
-        turns = [Message("user", " ".join(texts[:2]))]
-        for text in texts[2:]:
+        """The chat up to step `count`. The question is a piece of its own, which no judgement counts as scored."""
+        question, first, later = path.problem.question, path.texts[:count][:1], path.texts[1:count]
+        opening = [Text(question), *(Text(f" {text}") for text in first)]
+        turns = [Message("user", "".join(piece.text for piece in opening))]
+        for text in later:
             turns += [Message("assistant", "+"), Message("user", text)]
-        return self._model.chat(turns)
+        pieces = self._model.chat(turns)
+        at = pieces.index(Text(turns[0].content))
+        return (*pieces[:at], *opening, *pieces[at + 1 :])
 
     def _tokens(self, spellings: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `spellings` that are one token of the model; a server's are not known, so the first."""
@@ -225,6 +231,8 @@ def build(spec: str, task: Task, policy: LanguageModel, judge: LanguageModel | N
     Raises:
         InputError: an unknown name, a weight that is no positive number, or a part that the task or model lacks.
     """
+    if preset not in READINGS:
+        raise InputError(f"there is no reading {preset!r}; the readings are: {', '.join(READINGS)}")
     parts: list[tuple[Evaluator, float]] = []
     for entry in spec.split(","):
         name, _, weight = entry.strip().partition(":")
@@ -249,8 +257,8 @@ def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | No
         case "prm":
             if judge is None:
                 raise InputError("the evaluator 'prm' needs a judge; name its model with --prm")
-            if preset not in READINGS:
-                raise InputError(f"there is no reading {preset!r}; the readings are: {', '.join(READINGS)}")
+            if READINGS[preset].layout in ("ask", "tag") and judge.fingerprint != policy.fingerprint:
+                raise InputError(f"{judge.name} cannot read the policy's own path; use another --reading than {preset}")
             return TokenReading("prm", judge, READINGS[preset])
         case "verifier":
             if not task.verifies:
