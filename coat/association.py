@@ -29,10 +29,9 @@ class Associations:
         hits = self._session.recall(question, path, k=self._k, threshold=self._threshold, skip=skip, episodes=episodes)
         return [asdict(hit) for hit in hits]
 
-    def observe(self, text: str, state: str, value: float, verdict: bool | None) -> None:
-        """Keep an evaluated step for the other branches; `verdict` is the task's, where it has one."""
-        fate = "open" if verdict is None else "proved" if verdict else "refuted"
-        self._session.observe(text, state=state, value=value, fate=fate)  # type: ignore[arg-type]
+    def observe(self, text: str, state: str, value: float, verdict: bool) -> None:
+        """Keep a step that the task proved or refuted, for the other branches."""
+        self._session.observe(text, state=state, value=value, fate="proved" if verdict else "refuted")
 
     def weigh(self, hits: Sequence[dict[str, Any]], step: str, path: Sequence[str]) -> float:
         """F_a: how relevant the recalled `hits` are to what `step` says, and how new they are to `path`."""
@@ -47,8 +46,6 @@ class Associations:
 
 
 def lines(hits: Sequence[dict[str, Any]]) -> str:
-    """Recalled hits as lines of the path: facts as facts, episodes as what was tried."""
-    return "".join(
-        prompts.fact(hit["text"]) if hit["kind"] == "fact" else prompts.tried(hit["text"], hit["source"])
-        for hit in hits
-    )
+    """Recalled hits as lines of the path."""
+    facts = [hit["text"] for hit in hits if hit["kind"] == "fact"]
+    return prompts.recalled(facts, [f"{hit['text']} ({hit['source']})" for hit in hits if hit["kind"] == "episode"])

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from coat.models import Message
 from search import Action
 
-FACT = "Fact"
-LABELS: dict[str, Action] = {"Thought": "think", "Recall": "recall", "Answer": "answer", FACT: "think"}
-"""What a line of a free answer begins with, and the action it stands for."""
+FACTS = "Facts"
+TRIED = "Tried elsewhere"
+LABELS: dict[str, Action] = {"Recall": "recall", "Answer": "answer", FACTS: "think", TRIED: "think"}
+"""What a line of a free answer begins with, and the action it stands for; without a label it is a thought."""
 
 ARITHMETIC = (
     "Use each number exactly once, with + - * /, to reach the target. Every step takes two of the numbers that are left"
@@ -22,29 +23,41 @@ SOLVED = (
 """Puzzles, targets, and the lines of an assistant who solves them."""
 
 QUESTION = (
-    "Answer the question. Think in short lines that begin with 'Thought:'. Lines that begin with 'Fact:' were looked up"
-    " for you; 'Recall:' looks something up. End with one line 'Answer:' and a few words."
+    "Answer the question. Lines that begin with 'Facts:' were looked up for you. Think in short sentences, one on a"
+    " line; a line 'Recall:' looks something up. The last line is 'Answer:' and a few words."
 )
 ANSWERED = (
     (
         "Who wrote the novel that the film Blade Runner is based on?",
         (
-            "Fact: Blade Runner: Blade Runner is a 1982 film based on Do Androids Dream of Electric Sheep?",
-            "Thought: Blade Runner is based on Do Androids Dream of Electric Sheep?",
-            "Fact: Do Androids Dream of Electric Sheep?: a 1968 novel by the American writer Philip K. Dick.",
-            "Thought: That novel is by Philip K. Dick.",
+            "Facts: (1) Blade Runner: a film based on Do Androids Dream. (2) Do Androids Dream: a book by Philip K. Dick.",
+            "The film Blade Runner is based on Do Androids Dream.",
+            "Do Androids Dream was written by Philip K. Dick.",
             "Answer: Philip K. Dick",
         ),
     ),
     (
         "Are the rivers Seine and Tiber in the same country?",
         (
-            "Thought: The Seine is in France.",
-            "Recall: In which country is the Tiber?",
-            "Fact: Tiber: The Tiber is a river in Italy that flows through Rome.",
-            "Thought: France and Italy are two countries.",
+            "Facts: (1) Seine: The Seine is a river in northern France.",
+            "The Seine is in France.",
+            "Facts: (1) Tiber: The Tiber is a river in Italy that flows through Rome.",
+            "The Tiber is in Italy.",
             "Answer: no",
         ),
+    ),
+    (
+        "In which year did the painter of Guernica die?",
+        (
+            "The painter of Guernica is Pablo Picasso.",
+            "Recall: the death of Pablo Picasso",
+            "Facts: (1) Pablo Picasso: Pablo Picasso was a Spanish painter who died on 8 April 1973.",
+            "Answer: 1973",
+        ),
+    ),
+    (
+        "Which company made the car that won Le Mans in 1966?",
+        ("Facts: (1) Ford GT40: The Ford GT40 won Le Mans from 1966 to 1969.", "Answer: Ford"),
     ),
 )
 """Questions, and the lines of an assistant who answers them."""
@@ -80,11 +93,14 @@ def question(text: str) -> list[Message]:
     return [*turns, Message("user", f"Question: {text}")]
 
 
-def fact(text: str) -> str:
-    """A recalled fact as a line of the path; line breaks inside it would look like steps, so they become spaces."""
-    return f"{FACT}: {' '.join(text.split())}\n"
+def recalled(facts: Sequence[str], tried: Sequence[str]) -> str:
+    """What the memory recalled as data for the path: facts on one line, what was tried elsewhere on another.
+
+    Line breaks inside a text would look like steps, so they become spaces.
+    """
+    lines = ((FACTS, facts), (TRIED, tried))
+    return "".join(f"{label}: {_numbered(texts)}\n" for label, texts in lines if texts)
 
 
-def tried(text: str, outcome: str) -> str:
-    """A step of another branch and what became of it, as a line of the path."""
-    return f"Tried elsewhere: {' '.join(text.split())} ({outcome})\n"
+def _numbered(texts: Sequence[str]) -> str:
+    return " ".join(f"({number}) {' '.join(text.split())}" for number, text in enumerate(texts, 1))

@@ -112,7 +112,7 @@ class Solver:
             self.stop = "solved"
         elif answers and self.settings.accept is not None and value >= self.settings.accept:
             self.stop = "accepted"
-        if self._associations is not None:
+        if self._associations is not None and verdict is not None:
             texts = self._texts(node)
             self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 

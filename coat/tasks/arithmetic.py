@@ -17,6 +17,8 @@ NUMBER = r"-?\d+(?:/\d+)?"
 STEP = re.compile(rf"({NUMBER}) ?([-+*/]) ?({NUMBER}) ?= ?({NUMBER})(?: ?\(left:? ([^()]*)\))?")
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 FEWEST, MOST, LARGEST = 2, 10, 10**9
+SHOWN = 80
+"""Characters of a puzzle that an error repeats."""
 
 
 class Arithmetic:
@@ -29,7 +31,7 @@ class Arithmetic:
     def __init__(self, name: str, target: int | None = None) -> None:
         self.name = name
         self._target = target
-        self.sample = "4 9 10 13" if target else "3 7 25 50 = 117"
+        self.sample = "4 9 10 13" if target else "83 18 75 = 10"
         goal = str(target) if target else "a target"
         self.summary = f"make {goal} from the numbers with + - * /, each number used once"
 
@@ -40,12 +42,15 @@ class Arithmetic:
             InputError: the text names no such puzzle.
         """
         numbers, target = self._split(text)
+        shown = _shown(text)
         if target is None:
-            raise InputError(f"{text!r} has no target; write the numbers, then = and the target: {self.sample!r}")
+            raise InputError(f"{shown} has no target; write the numbers, then = and the target: {self.sample!r}")
+        if self._target not in (None, target):
+            raise InputError(f"the target of {self.name} is always {self._target}, not {target}; try --task countdown")
         if not FEWEST <= len(numbers) <= MOST:
-            raise InputError(f"{text!r} has {len(numbers)} numbers; give {FEWEST} to {MOST}, like {self.sample!r}")
+            raise InputError(f"{shown} has {len(numbers)} numbers; give {FEWEST} to {MOST}, like {self.sample!r}")
         if any(abs(number) > LARGEST for number in (*numbers, target)):
-            raise InputError(f"a number in {text!r} is beyond {LARGEST}")
+            raise InputError(f"a number in {shown} is beyond {LARGEST}")
         question = " ".join(map(str, numbers)) + ("" if self._target else f" = {target}")
         return Problem(question, self.name, {"numbers": numbers, "target": target})
 
@@ -63,12 +68,14 @@ class Arithmetic:
     def _from_json(self, text: str) -> tuple[tuple[int, ...], int | None]:
         try:
             data: Any = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{text!r} is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{_shown(text)} is not JSON: {error}") from error
         numbers, target = data.get("nums", data.get("input")), data.get("target", data.get("output", self._target))
         if numbers is None:
-            raise InputError(f'{text!r} has neither "nums" nor "input"')
-        words = numbers.split(",") if isinstance(numbers, str) else numbers
+            raise InputError(f'{_shown(text)} has neither "nums" nor "input"')
+        words = re.split(r"[\s,]+", numbers.strip()) if isinstance(numbers, str) else numbers
+        if not isinstance(words, list):
+            raise InputError(f"{_shown(text)} has no list of numbers; write them like {{\"nums\": [3, 7, 25, 50]}}")
         return tuple(_integer(word, text) for word in words), None if target is None else _integer(target, text)
 
     def messages(self, problem: Problem) -> list[Message]:
@@ -98,6 +105,8 @@ class Arithmetic:
         """
         step = text.strip()
         if prompts.is_backtrack(step):
+            if not path:
+                raise IllegalStepError("there is no step to go back on")
             return "backtrack", step
         numbers = self.left(problem, path)
         _apply(numbers, step)
@@ -132,8 +141,12 @@ class Arithmetic:
 
 def _integer(word: object, text: str) -> int:
     if isinstance(word, bool) or not re.fullmatch(r"-?\d{1,12}", str(word).strip()):
-        raise InputError(f"{str(word)!r} in {text!r} is not a whole number")
+        raise InputError(f"{_shown(str(word))} in {_shown(text)} is not a whole number")
     return int(str(word))
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 def _read(text: str) -> tuple[Fraction, str, Fraction, Fraction, str | None]:
@@ -144,6 +157,8 @@ def _read(text: str) -> tuple[Fraction, str, Fraction, Fraction, str | None]:
         return Fraction(match[1]), match[2], Fraction(match[3]), Fraction(match[4]), match[5]
     except ZeroDivisionError as error:
         raise IllegalStepError(f"{text!r} divides by zero") from error
+    except ValueError as error:
+        raise IllegalStepError(f"{text!r} is not of the form a op b = c: {error}") from error
 
 
 def _take(terms: list[Any], value: Fraction, text: str) -> Any:

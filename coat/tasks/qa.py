@@ -35,13 +35,15 @@ class QuestionAnswering:
         if question.startswith("{"):
             try:
                 data = json.loads(question)
-                question, gold = str(data["question"]).strip(), data.get("answer")
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
-                raise InputError(f'this is not a JSON object with a "question": {text[:80]!r}') from error
+                question, gold = data["question"].strip(), data.get("answer")
+            except (ValueError, RecursionError, KeyError, AttributeError) as error:
+                raise InputError(f'this is not a JSON object with a "question" in words: {text[:80]!r}') from error
         if not question:
             raise InputError("the question is empty; write it after the command, in quotes")
         if len(question) > LONGEST:
             raise InputError(f"the question has {len(question)} characters; the most is {LONGEST}")
+        if not _is_unicode(question):
+            raise InputError(f"the question is not valid Unicode: {question[:80]!r}; write it as UTF-8")
         return Problem(question, self.name, gold=None if gold is None else str(gold))
 
     def messages(self, problem: Problem) -> list[Message]:
@@ -56,18 +58,23 @@ class QuestionAnswering:
         """One line: `Answer: …` ends the path, `Recall: …` asks the memory, anything else is a thought.
 
         Raises:
-            IllegalStepError: an empty line, one without content, or one that the path already holds.
+            IllegalStepError: a line without content, one that the path already holds, one that poses as the memory's,
+                or a step back from where no step was taken.
         """
         step = text.strip()
         if prompts.is_backtrack(step):
+            if not path:
+                raise IllegalStepError("there is no step to go back on")
             return "backtrack", step
         label, _, content = step.partition(":")
         if not (content if label in prompts.LABELS else step).strip():
             raise IllegalStepError("the step says nothing")
+        if not _is_unicode(step):
+            raise IllegalStepError("the step is not valid Unicode")
         if step in path:
             raise IllegalStepError(f"{step!r} was said before")
-        if label == prompts.FACT:
-            raise IllegalStepError("facts come from the memory alone")
+        if label in (prompts.FACTS, prompts.TRIED):
+            raise IllegalStepError("what was looked up or tried comes from the memory alone")
         return prompts.LABELS.get(label, "think"), step
 
     def note(self, problem: Problem, path: Sequence[str]) -> str:
@@ -88,6 +95,11 @@ class QuestionAnswering:
     def grade(self, problem: Problem, answer: str) -> bool | None:
         """Exact match after normalisation."""
         return None if problem.gold is None else normalise(answer) == normalise(problem.gold)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether there is no half of a surrogate pair in `text`: neither a tokenizer nor a file takes one."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def normalise(text: str) -> str:
