@@ -10,12 +10,13 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from coat.errors import InputError
+from coat.errors import InputError, UnreadableScoreError
 from coat.models import (
     Capabilities,
     Completion,
@@ -60,74 +61,96 @@ class Journal:
         """
         self.path = path
         self._lock = threading.RLock()
-        try:
+        with self._sentences():
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._prepare()
-        except (sqlite3.Error, OSError) as error:
-            raise InputError(
-                f"cannot use {path} as a journal: {error}; name another file with --journal, or use --no-journal"
-            ) from error
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
 
     def _prepare(self) -> None:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                version = self._db.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0 and not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    for statement in SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={VERSION}")
-                elif version != VERSION:
-                    known = f"version {version}, this coat writes {VERSION}" if version else "not a journal of coat"
-                    raise sqlite3.DatabaseError(known)
-            finally:
-                self._db.execute("COMMIT")
+        """Make the tables where there is nothing, and leave a file that is not ours as it is."""
+        with self._transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0 and not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                for statement in SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={VERSION}")
+            elif version != VERSION:
+                known = f"version {version}, this coat writes {VERSION}" if version else "not a journal of coat"
+                raise sqlite3.DatabaseError(known)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Say what SQLite and the file system say as an InputError."""
+        try:
+            yield
+        except (sqlite3.Error, OSError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"cannot use {self.path} as a journal: {error}; name another file with --journal, or use --no-journal"
+            ) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time; errors become sentences."""
+        with self._sentences(), self._lock:
+            yield self._db
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """The same, for writing all or nothing."""
+        with self._alone() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
     def reply(self, key: bytes) -> Any | None:
-        """The journalled reply under `key`."""
-        with self._lock:
-            row = self._db.execute("SELECT body FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        """The journalled reply under `key`; InputError, as from every method, where the file is damaged or full."""
+        with self._alone() as db:
+            row = db.execute("SELECT body FROM replies WHERE key = ?", (key,)).fetchone()
+            return None if row is None else json.loads(row[0])
 
     def keep(self, replies: Sequence[tuple[bytes, Any]]) -> None:
         """Write replies, all or none; the first one under a key stays."""
         rows = [(key, json.dumps(body)) for key, body in replies]
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", rows)
-            finally:
-                self._db.execute("COMMIT")
+        with self._transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", rows)
 
     def begin(self, config: dict[str, Any]) -> "Run":
         """The run with this configuration: a new one, or the earlier one, to be replayed and gone on with."""
         identity = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-        with self._lock:
-            self._db.execute(
+        with self._transaction() as db:
+            db.execute(
                 "INSERT OR IGNORE INTO runs (identity, config, started) VALUES (?, ?, ?)",
                 (identity, json.dumps(config), time.time()),
             )
-            row = self._db.execute("SELECT id, stop FROM runs WHERE identity = ?", (identity,)).fetchone()
-            entries = self._db.execute("SELECT kind, body FROM log WHERE run = ? ORDER BY number", (row[0],)).fetchall()
-        return Run(self, row[0], [(kind, json.loads(body)) for kind, body in entries], row[1])
+            row = db.execute("SELECT id, stop FROM runs WHERE identity = ?", (identity,)).fetchone()
+            entries = db.execute("SELECT kind, body FROM log WHERE run = ? ORDER BY number", (row[0],)).fetchall()
+            return Run(self, row[0], [(kind, json.loads(body)) for kind, body in entries], row[1])
 
     def runs(self) -> list[RunRecord]:
         """All runs, the newest last."""
-        with self._lock:
-            rows = self._db.execute("SELECT id, config, started, stop, result FROM runs ORDER BY id").fetchall()
-        return [
-            RunRecord(number, json.loads(config), started, stop, json.loads(result) if result else None)
-            for number, config, started, stop, result in rows
-        ]
+        with self._alone() as db:
+            rows = db.execute("SELECT id, config, started, stop, result FROM runs ORDER BY id").fetchall()
+            return [
+                RunRecord(number, json.loads(config), started, stop, json.loads(result) if result else None)
+                for number, config, started, stop, result in rows
+            ]
 
     def config(self, run: int) -> dict[str, Any]:
         """The configuration of a run.
@@ -141,12 +164,12 @@ class Journal:
         raise InputError(f"there is no run {run} in {self.path}; `coat runs` lists them")
 
     def _append(self, run: int, number: int, kind: str, body: Any) -> None:
-        with self._lock:
-            self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?)", (run, number, kind, json.dumps(body)))
+        with self._alone() as db:
+            db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?)", (run, number, kind, json.dumps(body)))
 
     def _end(self, run: int, stop: str, result: Any) -> None:
-        with self._lock:
-            self._db.execute("UPDATE runs SET stop = ?, result = ? WHERE id = ?", (stop, json.dumps(result), run))
+        with self._alone() as db:
+            db.execute("UPDATE runs SET stop = ?, result = ? WHERE id = ?", (stop, json.dumps(result), run))
 
 
 class Run:
@@ -256,12 +279,23 @@ class JournalledModel:
         body = self._journal.reply(key)
         if body is not None:
             usage.replayed += body["scored"]
-            return [float(score) for score in body["scores"]]
+        else:
+            body = await self._score(request, usage)
+            self._journal.keep([(key, body)])
+        if "unreadable" in body:
+            raise UnreadableScoreError(body["unreadable"])
+        return [float(score) for score in body["scores"]]
+
+    async def _score(self, request: ScoreRequest, usage: Usage) -> dict[str, Any]:
+        """What the model says, that it cannot be read included, and how many tokens it read for it."""
         account = usage.fork()
-        scores = await self._model.score(request, account)
-        usage.add(account)
-        self._journal.keep([(key, {"scores": scores, "scored": account.scored})])
-        return scores
+        try:
+            said: dict[str, Any] = {"scores": await self._model.score(request, account)}
+        except UnreadableScoreError as error:
+            said = {"unreadable": str(error)}
+        finally:
+            usage.add(account)
+        return said | {"scored": account.scored}
 
     def close(self) -> None:
         """Close the model; the journal stays open."""
