@@ -23,7 +23,7 @@ Checkpoint = Annotated[Path, typer.Argument(help="A run's checkpoint.pt, or weig
 
 
 @app.command()
-def data(batches: int = 4, rows: Rows = 64, length: Length = 128, seed: Seed = 0) -> None:
+def data(batches: int = 4, rows: Rows = 32, length: Length = 128, seed: Seed = 0) -> None:
     """Print one row of training data, branch by branch, and how fast rows are made."""
     from training.data import DataConfig, Stream, make_rows
 
@@ -52,7 +52,7 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="Batches in all.")] = 2000,
     width: Annotated[int, typer.Option(min=32, help="Of the model; a multiple of 32.")] = 256,
     layers: Annotated[int, typer.Option(min=1)] = 6,
-    rows: Rows = 64,
+    rows: Rows = 32,
     length: Length = 128,
     rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of the plateau.")] = 2e-3,
     decay: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the steps with a falling rate.")] = 0.3,

@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 class DataConfig:
     """What makes the stream: `rows` of `length` tokens a batch, a seed, and the mixture."""
 
-    rows: int = 64
+    rows: int = 32
     length: int = 128
     seed: int = 0
     mixture: Mixture = field(default_factory=Mixture)

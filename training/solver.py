@@ -17,7 +17,7 @@ Numbers = NDArray[np.int32]
 OPERATORS = "+-*/"
 LIMIT = 9999
 """Of solvable puzzles with numbers 1..99 and targets 1..100, 4 % with four numbers and 9 % with five need a
-result above 999; none of 5,000 and 1,400 needed one above 9,999."""
+result above 999; of 5,675 and 1,405 drawn, none needed one above 9,999."""
 CHUNK = 1 << 15
 """Two-number states worked on together: a few arrays of them fit into a core's L2 cache."""
 
