@@ -1,6 +1,7 @@
 """Trees that can be looked at later: exports, and the trace file."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     import networkx
 
 VERSION = 1
+PARTS = {"question": str, "result": dict, "facts": dict, "nodes": list}
+"""What a trace holds beside its version."""
 
 
 class Tree(search.Tree):
@@ -42,6 +45,8 @@ def save(file: Path, result: dict[str, Any], tree: search.Tree, hits: dict[int, 
         part.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
         part.replace(file)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise InputError(f"cannot write the trace {file}: {error.strerror}; name another file with --trace") from error
 
 
@@ -55,12 +60,15 @@ def load(file: Path) -> tuple[dict[str, Any], Tree]:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the trace {file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is not a trace: it is not whole JSON ({error})") from error
     if not isinstance(data, dict) or "coat_trace" not in data:
         raise InputError(f"{file} is not a trace; `coat solve --trace FILE` writes one")
     if data["coat_trace"] != VERSION:
         raise InputError(f"{file} is a trace of version {data['coat_trace']}; this coat reads version {VERSION}")
+    for name in PARTS:
+        if not isinstance(data.get(name), PARTS[name]):
+            raise InputError(f"{file} is a damaged trace: its {name!r} is missing or something else")
     try:
         return data, Tree.from_dict(data)
     except ValueError as error:
