@@ -1,10 +1,12 @@
 """How a problem is to be searched."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
 
 from coat.errors import InputError
+
+KINDS = {str: "a name", bool: "True or False", int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,14 @@ class Settings:
     verify: bool = True
 
     def __post_init__(self) -> None:
-        """Raises InputError where a value is out of its range."""
+        """Raises InputError where a value is of another kind or out of its range."""
+        for each in fields(self):
+            kind, *other = get_args(each.type) or (each.type,)
+            value = getattr(self, each.name)
+            fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (
+                kind is bool
+            )
+            _demand(fits or (value is None and bool(other)), each.name, KINDS[kind], repr(value))
         for name in ("width", "simulations", "parallel"):
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
