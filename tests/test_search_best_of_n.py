@@ -1,0 +1,85 @@
+"""Best of N: lines that grow side by side, each to its own end."""
+
+from typing import Any
+
+import pytest
+
+from search import Evaluate, Expand, Tree, best_of_n
+
+
+def test_every_line_grows_to_its_answer(world: Any, play: Any) -> None:
+    tree = Tree()
+    lines = {"": ["a b =c"], "a": ["=d"], "b": ["?e"], "?e": ["=f"]}
+    rounds = play(best_of_n(tree, n=3, parallel=2), world(tree, lines, {"=c": 0.2, "=d": 0.9, "=f": 0.4}))
+    # a is 1, b is 2, =c is 3, and so on in the order in which they come.
+    assert rounds == [
+        [Expand(0, 3)],
+        [Evaluate((3,)), Expand(1, 1)],
+        [Expand(2, 1)],
+        [Evaluate((4,))],
+        [Expand(5, 1)],
+        [],
+        [Evaluate((6,))],
+    ]
+    assert [tree[node].judged for node in (3, 4, 6)] == [0.2, 0.9, 0.4]
+    assert [[each.step.text for each in tree.path(node.id)] for node in tree.terminals()] == [
+        ["=c"],
+        ["a", "=d"],
+        ["b", "?e", "=f"],
+    ]
+    # Every answer is backed up along its own line: the root is their mean.
+    assert (tree[0].visits, tree[0].value) == (3, pytest.approx(0.5))
+    assert (tree[1].value, tree[2].value) == (0.9, 0.4)
+
+
+def test_equal_lines_are_kept_apart(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a a a"], "a": ["=x", "=x", "=y"]}, {"=x": 1.0, "=y": 0.0})
+    play(best_of_n(tree, n=3), answer)
+    assert [node.step.text for node in tree.nodes] == ["", "a", "a", "a", "=x", "=x", "=y"]
+    assert [node.parent for node in tree.terminals()] == [1, 2, 3]
+    assert tree[0].value == pytest.approx(2 / 3)
+
+
+def test_greedy_is_one_line_at_temperature_zero(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"], "a": ["=b"]})
+    play(best_of_n(tree, n=1, temperature=0.0), answer)
+    assert answer.asked == [Expand(0, 1, 0.0), Expand(1, 1, 0.0), Evaluate((2,))]
+
+
+def test_a_line_ends_where_it_steps_back_or_gets_no_step(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a b c"], "a": ["<"], "b": [""], "c": ["=d"]})
+    play(best_of_n(tree, n=3), answer)
+    assert answer.expanded == ["", "a", "b", "c"]
+    assert [node.judged for node in tree.nodes] == [None, None, None, None, None, 0.5]
+
+
+def test_a_line_ends_at_the_last_level(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"], "a": ["b"], "b": ["c"], "c": ["=d"]})
+    play(best_of_n(tree, n=1, depth=3), answer)
+    assert answer.expanded == ["", "a", "b"]
+    assert tree.depth == 3
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 5])
+def test_no_more_is_out_than_parallel_allows(parallel: int, wild: Any, play: Any) -> None:
+    tree, out, most = Tree(), 0, 0
+    answer = wild(tree, seed=3)
+    for asked in play(best_of_n(tree, n=8, parallel=parallel, depth=5), answer):
+        out += len(asked)
+        most = max(most, out)
+        out -= 1
+    assert most == parallel
+
+
+def test_the_expansions_are_counted_and_their_facts_noted(world: Any) -> None:
+    tree = Tree()
+    search = best_of_n(tree, n=1)
+    (request,) = next(search)
+    reply = world(tree, {"": ["a"]})(request)
+    search.send(type(reply)(reply.steps, recalled=(5, -2)))
+    search.close()
+    assert (tree[0].expansions, tree[0].recalled) == (1, (5, -2))
