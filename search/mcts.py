@@ -27,20 +27,22 @@ def mcts(
     select: Select = puct,
     backup: Backup = mean,
     threshold: float = 0.5,
-    patience: int = 8,
+    retries: int = 3,
+    patience: int = 64,
     budget: Budget | None = None,
 ) -> Search:
     """Grow `tree` by at most `simulations` expansions of `width` steps each, `parallel` at a time, to `depth` steps.
 
     A step back, the model's own or because a branch is exhausted, closes the branch and re-opens for one more
-    expansion the deepest ancestor whose judged value is above `threshold`. The search ends early after `patience`
-    expansions of the root in a row that brought nothing new.
+    expansion the deepest ancestor whose judged value is above `threshold`. A node is exhausted when nothing below it
+    can be expanded; one that brought nothing new is first tried `retries` times in a row. The root is tried as long as
+    there is nothing else to do; after `patience` expansions of it in a row that brought nothing new the search ends.
     """
     budget = budget or Budget()
     outstanding: deque[Simulation] = deque()
     fresh: list[Request] = []
-    started = barren = 0
-    reopen(tree, 0, extra=0)
+    started = 0
+    take_stock(tree, depth)
     try:
         while True:
             while started < simulations and len(outstanding) < parallel and tree[0].available:
@@ -62,7 +64,7 @@ def mcts(
                 offer(tree, simulation.children, depth)
             else:
                 simulation.children = grow(tree, simulation.node, reply)
-                barren = 0 if simulation.children or simulation.node else barren + 1
+                tree[simulation.node].barren = 0 if simulation.children else tree[simulation.node].barren + 1
                 if simulation.children and not refuted(tree, simulation.node) and not closed(tree, simulation.node):
                     simulation.request = Evaluate(tuple(simulation.children))
                     outstanding.append(simulation)
@@ -70,12 +72,24 @@ def mcts(
                     continue
             lift(tree, simulation.node)
             budget.settle(simulation.width, simulation.tokens)
+            if worth_a_retry(tree, simulation.node, retries):
+                offer(tree, [simulation.node], depth, extra=1)
             step_back(tree, simulation.node, backup, threshold)
-            if not tree[0].available and not tree[0].pending and barren < patience:
+            if not tree[0].available and not tree[0].pending and tree[0].barren < patience:
                 reopen(tree, 0)
     finally:
         for simulation in outstanding:
             lift(tree, simulation.node)
+
+
+def take_stock(tree: Tree, depth: int) -> None:
+    """Count what may still be expanded in `tree`, which an earlier search may have grown; the root always may."""
+    for node in tree.nodes:
+        node.available = node.pending = 0
+    known = [node for node in tree.nodes if node.visits or node.parent is None]
+    offer(tree, [node.id for node in known for _ in range(node.expansions, node.quota)], depth)
+    if not tree[0].available:
+        reopen(tree, 0, extra=int(tree[0].expansions >= tree[0].quota))
 
 
 @dataclass(slots=True)
@@ -142,30 +156,38 @@ def judge(tree: Tree, nodes: Sequence[int], evaluation: Evaluation, backup: Back
             backup(tree, node, value)
 
 
-def offer(tree: Tree, nodes: Sequence[int], depth: int) -> None:
+def offer(tree: Tree, nodes: Sequence[int], depth: int, *, extra: int = 0) -> None:
     """Let those of `nodes` be expanded that are open, above the last level and in no closed branch."""
     for node in nodes:
         if tree[node].status == "open" and tree[node].depth < depth and not closed(tree, node):
-            reopen(tree, node, extra=0)
+            reopen(tree, node, extra=extra)
+
+
+def worth_a_retry(tree: Tree, node: int, retries: int) -> bool:
+    """Whether `node` brought nothing new, fewer than `retries` times in a row, and nothing below it is left to do."""
+    each = tree[node]
+    return node > 0 and 0 < each.barren < retries and not (each.available or each.pending or refuted(tree, node))
 
 
 def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:
-    """Close the branch at `node` where the model stepped back or nothing is left to expand, and re-open an ancestor."""
-    last: Node | None = None
-    for each in tree.up(node):
-        if each.status == "dead" or each.parent is None:
-            continue
-        judged_wrong = each.id == node and refuted(tree, node)
-        if not judged_wrong and (each.available or each.pending):
-            break
-        if judged_wrong:
+    """Close the branch at `node` where the model stepped back or nothing is left to expand, and re-open an ancestor.
+
+    Ancestors with nothing left are closed too, but stepping back ends at the first that is worth another expansion.
+    """
+    if closed(tree, node):
+        return
+    wrong, last = refuted(tree, node), None
+    for each in list(tree.up(node))[:-1]:
+        if wrong and each.id == node:
             backup(tree, node, 0.0)
+        elif each.available or each.pending or (wrong and (each.judged or 0.0) > threshold):
+            break
         close(tree, each)
         last = each
     if last is None:
         return
     for each in list(tree.up(last.id))[1:]:
-        if each.parent is None or (each.status == "open" and (each.judged or 0.0) > threshold):
+        if each.parent is None or (each.judged or 0.0) > threshold:
             reopen(tree, each.id)
             return
 
@@ -186,8 +208,8 @@ def close(tree: Tree, node: Node) -> None:
 
 
 def refuted(tree: Tree, node: int) -> bool:
-    """Whether the model stepped back from `node`."""
-    return any(tree[child].step.action == "backtrack" for child in tree[node].children)
+    """Whether the model stepped back from `node`; at the root there is no step to take back."""
+    return node > 0 and any(tree[child].step.action == "backtrack" for child in tree[node].children)
 
 
 def closed(tree: Tree, node: int) -> bool:

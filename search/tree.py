@@ -38,8 +38,9 @@ class Node:
     `value` is the mean (or what the backup makes) of the values backed up through the node, `visits` their number;
     `judged` is what the evaluator itself said of the path that ends here, None until it has. `pending` counts requests
     issued below and not yet delivered (virtual loss); `quota` is how often the node may be expanded, `expansions` how
-    often it was, and `available` how many expansions are left at or below it. `parts` are the components of `judged`
-    by name, `recalled` the ids of the facts recalled for its expansion.
+    often it was, `available` how many expansions are left at or below it, and `barren` how many in a row
+    brought nothing new. `parts` are the components of `judged` by name, `recalled` the ids of the facts recalled for
+    its expansion.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Node:
     quota: int = 1
     expansions: int = 0
     available: int = 0
+    barren: int = 0
     children: list[int] = field(default_factory=list)
     recalled: tuple[int, ...] = ()
     parts: dict[str, float] = field(default_factory=dict)
@@ -118,15 +120,14 @@ class Tree:
         tree = cls()
         try:
             tree.nodes = [_node_from(entry) for entry in data["nodes"]]
-            for node in tree.nodes[1:]:
-                tree.nodes[node.parent].children.append(node.id)  # type: ignore[index]
-        except (KeyError, TypeError, IndexError) as error:
+            for number in range(len(tree)):
+                _check(tree, number)
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a tree: {error!r}") from error
-        if not tree.nodes or any(
-            node.id != i or (i > 0 and not (node.parent is not None and 0 <= node.parent < i))
-            for i, node in enumerate(tree.nodes)
-        ):
-            raise ValueError("not a tree: ids must count from 0 and a parent's id be below its child's")
+        if not tree.nodes:
+            raise ValueError("not a tree: it has no root")
+        for node in tree.nodes[1:]:
+            tree.nodes[node.parent].children.append(node.id)  # type: ignore[index]
         return tree
 
 
@@ -157,3 +158,18 @@ def _node_dict(node: Node) -> dict[str, Any]:
 def _node_from(entry: dict[str, Any]) -> Node:
     step = Step(**{**entry["step"], "tokens": tuple(entry["step"]["tokens"])})
     return Node(step=step, recalled=tuple(entry["recalled"]), **{name: entry[name] for name in SAVED})
+
+
+def _check(tree: Tree, number: int) -> None:
+    node = tree[number]
+    if node.id != number or (node.parent is None if number else node.parent is not None):
+        raise ValueError("not a tree: ids must count from 0, and the root alone has no parent")
+    if node.parent is not None and not 0 <= node.parent < number:
+        raise ValueError(f"not a tree: node {number} must have a parent with a lower id, not {node.parent}")
+    if node.depth != (0 if node.parent is None else tree[node.parent].depth + 1):
+        raise ValueError(f"not a tree: node {number} cannot have depth {node.depth}")
+    if node.status not in STATUS.values() or node.step.action not in STATUS:
+        raise ValueError(f"not a tree: node {number} has status {node.status!r} and action {node.step.action!r}")
+    numbers = (node.prior, node.visits, node.value, node.judged or 0.0, *node.parts.values())
+    if not isinstance(node.step.text, str) or not all(isinstance(each, int | float) for each in numbers):
+        raise ValueError(f"not a tree: node {number} needs a text for its step, and numbers for its values")

@@ -144,11 +144,12 @@ def test_a_true_answer_of_deliver_stops_after_this_reply() -> None:
 
     async def run() -> bool:
         search = script(2, 2, 1, replies=got)
-        return await drive(search, perform, lambda request, _: number(request) == 1)
+        ended = await drive(search, perform, lambda request, _: number(request) == 1)
+        assert cancelled == [2, 3]  # they have ended when the driver has
+        return ended
 
     assert asyncio.run(run()) is False
     assert [each.tokens for each in got] == [0, 1]
-    assert cancelled == [2, 3]
 
 
 def test_a_failure_is_raised_and_cancels_the_others() -> None:
@@ -200,6 +201,7 @@ def test_being_cancelled_cancels_all_and_closes_the_search(world: Any) -> None:
     cancelled: list[int] = []
     tree = Tree()
     answer = world(tree, {"": ["a b"]})
+    search = mcts(tree, simulations=3, width=2, parallel=2)
 
     async def run() -> None:
         async def perform(request: Request) -> Reply:
@@ -208,7 +210,7 @@ def test_being_cancelled_cancels_all_and_closes_the_search(world: Any) -> None:
             return await hang(cancelled, request) if getattr(request, "node", 0) else answer(request)
 
         both = asyncio.Event()
-        task = asyncio.create_task(drive(mcts(tree, simulations=3, width=2, parallel=2), perform))
+        task = asyncio.create_task(drive(search, perform))
         await both.wait()
         assert [node.pending for node in tree.nodes] == [2, 1, 1]
         task.cancel()
