@@ -118,10 +118,10 @@ def start(
         config |= {"model": policy.name, "fingerprint": policy.fingerprint}
         config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
         config |= {} if store is None else {"memory": str(memory), "memory_state": store.revision}
-        logged = log.begin(config if run is None else _same_run(log, run, config))
         policy, judge = JournalledModel(policy, log), judge and JournalledModel(judge, log)
         evaluator = evaluators.build(settings.evaluator, rules, policy, judge, settings.reading)
         associations = None if store is None else Associations(store, settings.recall, settings.recall_threshold)
+        logged = log.begin(config if run is None else _same_run(log, run, config))
         return Solving(Solver(problem, rules, policy, evaluator, settings, logged, associations), stack)
     except BaseException:
         stack.close()

@@ -15,10 +15,10 @@ ARITHMETIC = (
     " and replaces them by the result."
 )
 SOLVED = (
-    ((4, 4, 6, 8), 24, ("4 + 8 = 12", "Left: 4 6 12", "6 - 4 = 2", "Left: 12 2", "12 * 2 = 24")),
-    ((2, 9, 10, 12), 24, ("12 * 2 = 24", "Left: 9 10 24", "10 - 9 = 1", "Left: 24 1", "24 * 1 = 24")),
-    ((3, 7, 25, 50), 79, ("50 + 25 = 75", "Left: 3 7 75", "75 + 7 = 82", "Left: 3 82", "82 - 3 = 79")),
-    ((1, 4, 8, 8), 24, ("8 / 4 = 2", "Left: 1 8 2", "1 + 2 = 3", "Left: 8 3", "8 * 3 = 24")),
+    ((4, 4, 6, 8), 24, ("4 + 8 = 12", "Next numbers: 4 6 12", "6 - 4 = 2", "Next numbers: 12 2", "12 * 2 = 24")),
+    ((2, 9, 10, 12), 24, ("12 * 2 = 24", "Next numbers: 9 10 24", "10 - 9 = 1", "Next numbers: 24 1", "24 * 1 = 24")),
+    ((3, 7, 25, 50), 79, ("50 + 25 = 75", "Next numbers: 3 7 75", "75 + 7 = 82", "Next numbers: 3 82", "82 - 3 = 79")),
+    ((1, 4, 8, 8), 24, ("8 / 4 = 2", "Next numbers: 1 8 2", "1 + 2 = 3", "Next numbers: 8 3", "8 * 3 = 24")),
 )
 """Puzzles, targets, and the lines of an assistant who solves them."""
 
@@ -30,7 +30,7 @@ ANSWERED = (
     (
         "Who wrote the novel that the film Blade Runner is based on?",
         (
-            "Facts: (1) Blade Runner: a film based on Do Androids Dream. (2) Do Androids Dream: a book by Philip K. Dick.",
+            "Facts: (1) Blade Runner: a film based on Do Androids Dream. (2) Do Androids Dream: by Philip K. Dick.",
             "The film Blade Runner is based on Do Androids Dream.",
             "Do Androids Dream was written by Philip K. Dick.",
             "Answer: Philip K. Dick",
@@ -78,6 +78,11 @@ def arithmetic(numbers: Sequence[int], target: int) -> list[Message]:
         turns += [Message("user", _puzzle(given, goal)), Message("assistant", "\n".join(lines))]
     turns[0] = Message("user", f"{ARITHMETIC}\n{turns[0].content}")
     return [*turns, Message("user", _puzzle(numbers, target))]
+
+
+def numbers_left(numbers: Sequence[object]) -> str:
+    """What the model is told between two steps of a puzzle."""
+    return f"Next numbers: {' '.join(map(str, numbers))}\n"
 
 
 def _puzzle(numbers: Sequence[int], target: int) -> str:

@@ -14,6 +14,7 @@ class Settings:
     """The knobs of a run; whatever changes here makes it another run.
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
+    `temperature` None is the task's own.
     `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g, `recall` is how
     many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the judged value above
     which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers and end the run.
@@ -28,7 +29,7 @@ class Settings:
     tokens: int | None = 8192
     seconds: float | None = None
     seed: int = 0
-    temperature: float = 0.8
+    temperature: float | None = None
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
@@ -56,7 +57,7 @@ class Settings:
             _demand(value is None or (math.isfinite(value) and value > 0), name, "more than 0", value)
         for name in ("temperature", "exploration", "beta"):
             value = getattr(self, name)
-            _demand(math.isfinite(value) and value >= 0, name, "0 or more", value)
+            _demand(value is None or (math.isfinite(value) and value >= 0), name, "0 or more", value)
         for name in ("threshold", "accept", "top_p", "recall_threshold"):
             value = getattr(self, name)
             _demand(value is None or 0 <= value <= 1, name, "from 0 to 1", value)

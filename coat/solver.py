@@ -153,7 +153,7 @@ class Solver:
         sampling = Sampling(
             max_tokens=self.task.step_tokens,
             stop=self.task.step_end,
-            temperature=self.settings.temperature if request.temperature is None else request.temperature,
+            temperature=self._temperature(request),
             top_k=self.settings.top_k,
             top_p=self.settings.top_p,
         )
@@ -177,6 +177,10 @@ class Solver:
                 continue
             steps.append(Step(text, action, completion.tokens, completion.logprob, completion.generated))
         return Expansion(tuple(steps), ids, account.spent)
+
+    def _temperature(self, request: Expand) -> float:
+        asked = (request.temperature, self.settings.temperature, self.task.temperature)
+        return next(each for each in asked if each is not None)
 
     def _seeds(self, node: int, width: int) -> tuple[int, ...]:
         """Seeds for the next samples at `node`: a hash of the search's seed, the node, and which sample it is."""

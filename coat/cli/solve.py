@@ -50,7 +50,7 @@ def solve(
     width: Annotated[int, typer.Option(help="Steps sampled in an expansion, or lines of best_of_n.")] = 4,
     parallel: Annotated[int, typer.Option(help="Requests that are out at once.")] = 4,
     seed: Annotated[int, typer.Option(help="Another seed, another search.")] = 0,
-    temperature: Annotated[float, typer.Option(help="Of sampling; 0 is greedy.")] = 0.8,
+    temperature: Annotated[float | None, typer.Option(help="Of sampling; 0 is greedy; default: the task's.")] = None,
     accept: Annotated[float | None, typer.Option(help="Stop at an answer of at least this value.")] = None,
     beta: Annotated[float, typer.Option(help="Weight of what was recalled in a step's value.")] = 0.1,
     recall: Annotated[int, typer.Option(help="Facts recalled for an expansion, at most.")] = 3,

@@ -26,6 +26,8 @@ class Task(Protocol):
     """The most tokens that one step may take."""
     step_end: tuple[str, ...]
     """The stop strings that end a step."""
+    temperature: float
+    """At which steps are sampled unless the settings say otherwise."""
     verifies: bool
     """Whether `verify` can tell a right answer without knowing the gold one."""
 

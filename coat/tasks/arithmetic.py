@@ -25,6 +25,7 @@ class Arithmetic:
     """The target is part of the problem, or fixed as in Game of 24."""
 
     step_tokens: int = 24
+    temperature: float = 1.2
     step_end: tuple[str, ...] = ("\n",)
     verifies: bool = True
 
@@ -75,7 +76,7 @@ class Arithmetic:
             raise InputError(f'{_shown(text)} has neither "nums" nor "input"')
         words = re.split(r"[\s,]+", numbers.strip()) if isinstance(numbers, str) else numbers
         if not isinstance(words, list):
-            raise InputError(f"{_shown(text)} has no list of numbers; write them like {{\"nums\": [3, 7, 25, 50]}}")
+            raise InputError(f'{_shown(text)} has no list of numbers; write them like {{"nums": [3, 7, 25, 50]}}')
         return tuple(_integer(word, text) for word in words), None if target is None else _integer(target, text)
 
     def messages(self, problem: Problem) -> list[Message]:
@@ -114,7 +115,7 @@ class Arithmetic:
 
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """The numbers that are left."""
-        return f"Left: {' '.join(map(str, self.left(problem, path)))}\n" if path else ""
+        return prompts.numbers_left(self.left(problem, path)) if path else ""
 
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
         """The path as one expression, such as `(13 - 9) * (10 - 4) = 24`."""

@@ -22,6 +22,7 @@ class QuestionAnswering:
     summary = "answer a question in words, with facts from the memory where there is one"
     sample = "Which city is the capital of the country where the Eiffel Tower stands?"
     step_tokens: int = 64
+    temperature: float = 0.8
     step_end: tuple[str, ...] = ("\n",)
     verifies: bool = False
 

@@ -141,9 +141,9 @@ class Llama:
         """Let sequence `target` share the tokens of `source` from position `start` up to `length`."""
         llama_cpp.llama_memory_seq_cp(self.memory, source, target, start, length)
 
-    def cut(self, sequence: int, start: int) -> None:
-        """Remove the tokens of `sequence` from position `start` on."""
-        if not llama_cpp.llama_memory_seq_rm(self.memory, sequence, start, -1):
+    def cut(self, sequence: int, start: int, end: int = -1) -> None:
+        """Remove the tokens of `sequence` from position `start` on, up to `end` where that is given."""
+        if not llama_cpp.llama_memory_seq_rm(self.memory, sequence, start, end):
             raise BackendError(f"llama.cpp could not cut sequence {sequence} at position {start}")
 
     def clear(self) -> None:
@@ -152,6 +152,8 @@ class Llama:
 
     def tokenize(self, text: str, control: bool) -> tuple[int, ...]:
         """Token ids of `text`; control tokens are recognised only where `control` is true."""
+        if not self.model:
+            raise BackendError("the model is closed")
         data = text.encode("utf-8", "surrogatepass")
         room = len(data) + 8
         ids = (llama_cpp.llama_token * room)()

@@ -92,8 +92,11 @@ class Request:
 
     @property
     def room(self) -> int:
-        """Cells that one sibling, or the suffix, may take beyond the path; one more for a token decoded twice."""
-        return (self.sampling.max_tokens if self.seeds else len(self.suffix)) + 1
+        """Cells that one sibling, or the suffix, may take beyond the path.
+
+        A sibling's last token is not decoded; its cell is for the end of a path that is resident and decoded again.
+        """
+        return max(1, self.sampling.max_tokens if self.seeds else len(self.suffix))
 
 
 @dataclass
@@ -121,6 +124,7 @@ class Decoder:
         self.most_running = (llama.sequences - self.lanes) // 2
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._closed = threading.Event()
+        self._door = threading.Lock()
         self._reset()
         self._thread = threading.Thread(target=self._run, name="coat-llama", daemon=True)
         self._thread.start()
@@ -132,19 +136,20 @@ class Decoder:
             ContextError: the request is larger than the whole cache.
             BackendError: the model is closed.
         """
-        if self._closed.is_set():
-            raise BackendError("the model is closed")
         if len(request.path) + request.room > self.capacity:
             raise ContextError(
-                f"a path of {len(request.path)} tokens with {request.room - 1} to follow is larger than the cache of"
+                f"a path of {len(request.path)} tokens with {request.room} to follow is larger than the cache of"
                 f" {self.capacity}; give the model more context, or shorten the question"
             )
-        self._inbox.put(request)
+        with self._door:
+            if self._closed.is_set():
+                raise BackendError("the model is closed")
+            self._inbox.put(request)
         return request.future
 
     def close(self) -> None:
         """Stop the thread, fail what is still running, and free the model."""
-        if not self._closed.is_set():
+        with self._door:
             self._closed.set()
             self._inbox.put(None)
         self._thread.join()
@@ -179,7 +184,7 @@ class Decoder:
             return
 
     def _fail_all(self, error: Exception) -> None:
-        failed = [*self.running, *self.pending]
+        failed = list(dict.fromkeys([*self.running, *self.pending]))
         for lane in [*self.active, *(lane for request in self.running for lane in request.waiting)]:
             for member in lane.members:
                 member.sampler.close()
@@ -223,20 +228,17 @@ class Decoder:
 
     def _admit(self) -> None:
         """Start pending requests in their order; one whose path another request is just prefilling waits for it."""
-        skipped: deque[Request] = deque()
-        while self.pending and len(self.running) < self.most_running:
-            request = self.pending.popleft()
-            if request.future.cancelled():
-                continue
-            span, depth = self.tree.match(request.path)
-            if span.ready and not self._fits(request, span, depth):
-                self.pending.appendleft(request)
+        for request in list(self.pending):
+            if len(self.running) >= self.most_running:
                 break
-            if span.ready:
+            span, depth = self.tree.match(request.path)
+            if request.future.cancelled():
+                self.pending.remove(request)
+            elif span.ready and not self._fits(request, span, depth):
+                break
+            elif span.ready:
                 self._start(request, span, depth)
-            else:
-                skipped.append(request)
-        self.pending.extendleft(reversed(skipped))
+                self.pending.remove(request)
 
     def _fits(self, request: Request, span: Span, depth: int) -> bool:
         pinned = next((each.end for each in span.chain() if each.users), 0)
@@ -453,10 +455,18 @@ class Decoder:
         self.active.remove(lane)
         leaf, taken = self.tree.insert(path, lane.sequence)
         if taken:
+            self._share(lane, leaf)
             self._keep(leaf)
             self.tree.remember(leaf, lane.odds)
         else:
             self._give_back(lane.sequence)
+
+    def _share(self, lane: Lane, leaf: Span) -> None:
+        """Free the cells of tokens between path and `leaf` that others decoded at the same time, and hold theirs."""
+        start = len(lane.request.path) - 1
+        if leaf.parent is not None:
+            self.llama.cut(lane.sequence, start, leaf.start)
+            self.llama.fork(self.tree.holder(leaf.parent), lane.sequence, leaf.start, start)
 
     def _settle(self, request: Request) -> None:
         """Answer a request whose siblings are all complete."""
@@ -469,9 +479,9 @@ class Decoder:
         self.tree.release(request.span)
         if request.private:
             self._give_back(request.sequence)
-        elif not request.span.ready:
-            self._remove(request.span)
-        else:
+        if request.span.ready:
             self._keep(request.span)
+        else:
+            self._remove(request.span)
         if request.future.set_running_or_notify_cancel():
             request.future.set_result(result)

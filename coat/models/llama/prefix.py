@@ -78,6 +78,8 @@ class PrefixTree:
         if depth == len(path):
             return span, False
         leaf = Span(span, path[depth:], depth, sequence)
+        self._clock += 1
+        leaf.used = self._clock
         span.children[path[depth]] = leaf
         self.cells += len(leaf.tokens)
         return leaf, True
