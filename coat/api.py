@@ -1,8 +1,7 @@
 """Solving from Python: `solve` waits for the result, `start` lets you look on and stop."""
 
 import time
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -56,22 +55,13 @@ class Solving:
             CoatError: what the search failed with.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                result = self._future.result(POLL)
-            except FutureTimeoutError:
-                if self._future.done():
-                    self._resources.close()
-                    raise
-                if end is not None and time.monotonic() >= end:
-                    raise
-            except BaseException as error:
-                if not isinstance(error, KeyboardInterrupt):
-                    self._resources.close()
-                raise
-            else:
-                self._resources.close()
-                return result
+        while not self._future.done():
+            left = POLL if end is None else min(POLL, end - time.monotonic())
+            if left <= 0:
+                raise TimeoutError(f"the search is still at work after {timeout} seconds")
+            wait([self._future], left)
+        self._resources.close()
+        return self._future.result()
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +107,7 @@ def start(
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
         config |= {"model": policy.name, "fingerprint": policy.fingerprint}
         config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
-        config |= {} if store is None else {"memory": str(memory), "memory_state": store.revision}
+        config |= {} if store is None else {"memory": str(store.path), "memory_state": store.revision}
         policy, judge = JournalledModel(policy, log), judge and JournalledModel(judge, log)
         evaluator = evaluators.build(settings.evaluator, rules, policy, judge, settings.reading)
         associations = None if store is None else Associations(store, settings.recall, settings.recall_threshold)

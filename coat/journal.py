@@ -205,6 +205,11 @@ class Run:
         return seconds
 
     @property
+    def logged(self) -> int:
+        """How many replies were delivered in earlier sittings."""
+        return len(self._clock)
+
+    @property
     def replaying(self) -> bool:
         """Whether deliveries of an earlier sitting are still to come."""
         return self._delivered < len(self._clock)

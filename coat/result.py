@@ -1,12 +1,11 @@
 """What a run found, and how sure it is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from coat.problem import Problem
 from coat.tasks import Task
-from coat.trace import Tree
+from coat.trace import Hits, Tree
 from coat.usage import Usage
 from search import Node
 
@@ -83,7 +82,7 @@ def check(task: Task, problem: Problem, tree: Tree, node: Node, answer: str | No
     return task.grade(problem, answer) if verdict is None else verdict
 
 
-def recalled_on(tree: Tree, node: Node, hits: Mapping[int, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The facts recalled on the path to `node`, each once: id, text, source and score."""
-    ids = dict.fromkeys(number for each in [tree[0], *tree.path(node.id)] for number in each.recalled)
-    return [{name: hits[number][name] for name in ("id", "text", "source", "score")} for number in ids]
+def recalled_on(tree: Tree, node: Node, hits: Hits) -> list[dict[str, Any]]:
+    """What was recalled on the path to `node`: id, text, source, and the score it had there."""
+    found = (hit for each in [tree[0], *tree.path(node.id)] for hit in hits.get(each.id, ()))
+    return [{name: hit[name] for name in ("id", "text", "source", "score")} for hit in found]

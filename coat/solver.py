@@ -6,7 +6,7 @@ the task forbids. Evaluate: the task's verifier for answers, the evaluator for t
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
 from coat import strategies
@@ -39,7 +39,7 @@ class Solver:
     ) -> None:
         self.problem, self.task, self.settings = problem, task, settings
         self.tree, self.usage = Tree(), Usage()
-        self.hits: dict[int, dict[str, Any]] = {}
+        self.hits: dict[int, list[dict[str, Any]]] = {}
         self.stop: Stop | None = None
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
         self._budget = Budget(settings.tokens, task.step_tokens + evaluator.cost(task.step_tokens))
@@ -48,9 +48,13 @@ class Solver:
         self._drawn: dict[int, int] = {}
         self._context_full = False
         self._work: asyncio.Task[Any] | None = None
+        self._interrupted = False
+        self._issued = 0
+        self._live = asyncio.Event()
 
     def interrupt(self) -> None:
         """End the search with the best answer so far; to be called on its event loop."""
+        self._interrupted = True
         if self._work is not None:
             self._work.cancel()
 
@@ -63,13 +67,16 @@ class Solver:
         """
         make = strategies.get(self.settings.strategy)
         search = make(self.tree, self.settings, self.task.depth(self.problem), self._budget)
-        self.stop = "seconds" if self._run.stopped_here else None
         self._work = asyncio.current_task()
+        if self._interrupted:
+            self.stop = "interrupted"
+        elif self._run.stopped_here:
+            self.stop = "seconds"
         try:
             async with asyncio.timeout(None) as self._timeout:
                 self._wind_clock()
                 if self.stop is None and await drive(search, self._perform, self._deliver):
-                    self.stop = self._own_end()
+                    self.stop = self.stop or self._own_end()
         except TimeoutError:
             self.stop = "seconds"
         except asyncio.CancelledError:
@@ -80,8 +87,12 @@ class Solver:
         return result
 
     def _wind_clock(self) -> None:
-        """Let the clock interrupt requests that take too long, once everything logged is replayed."""
-        if self.settings.seconds is not None and not self._run.replaying:
+        """Once everything logged is replayed: let new requests start, and the clock interrupt those that take long."""
+        if self._run.replaying:
+            return
+        if self.stop is None:
+            self._live.set()
+        if self.settings.seconds is not None:
             left = self.settings.seconds - self._run.seconds
             self._timeout.reschedule(asyncio.get_running_loop().time() + left)
 
@@ -91,7 +102,7 @@ class Solver:
             return "tokens"
         if self._context_full:
             return "context"
-        return "simulations" if self.usage.expansions >= self.settings.simulations else "exhausted"
+        return "simulations" if self.tree[0].available else "exhausted"
 
     def _deliver(self, request: Request, reply: Reply) -> bool:
         """Log a reply just before the search has it; whether the run is to stop here."""
@@ -134,13 +145,26 @@ class Solver:
         )
 
     def _perform(self, request: Request) -> Awaitable[Reply]:
-        """Answer a request. What depends on the order of requests, seeds and episodes, is settled before it waits."""
+        """Answer a request. What depends on the order of requests, seeds and episodes, is settled before it waits.
+
+        In a replay, what was out when the earlier sitting ended waits until everything before it is delivered.
+        """
+        logged = self._issued < self._run.logged
+        self._issued += 1
         if isinstance(request, Expand):
             node = self.tree[request.node]
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node))
-            return self._expand(request, self._seeds(node.id, request.width))
-        return self._evaluate(request)
+            return self._in_turn(logged, self._expand(request, self._seeds(node.id, request.width)))
+        return self._in_turn(logged, self._evaluate(request))
+
+    async def _in_turn(self, logged: bool, work: Coroutine[Any, Any, Reply]) -> Reply:
+        try:
+            if not logged:
+                await self._live.wait()
+            return await work
+        finally:
+            work.close()
 
     # Expand.
 
@@ -170,6 +194,9 @@ class Solver:
             self.usage.add(account)
         steps = []
         for completion in completions:
+            if completion.finish == "context":
+                self._context_full = True
+                continue
             try:
                 action, text = self.task.parse(self.problem, texts, completion.text)
             except IllegalStepError:
@@ -208,7 +235,7 @@ class Solver:
             texts = self._texts(node)
             hits = await asyncio.to_thread(self._associations.recall, asked, texts, known, episodes)
             self._run.recalled(node.id, hits)
-        self.hits.update((hit["id"], hit) for hit in hits)
+        self.hits[node.id] = hits
         self.usage.recalls += 1
         return hits
 
@@ -245,7 +272,11 @@ class Solver:
             if verdict is not None:
                 return float(verdict), {"verifier": float(verdict)}
         steps = tuple(each.step for each in self.tree.path(node.id))
-        parts = await self._evaluator.evaluate(Path(self.problem, steps, self._closed(node)), account)
+        try:
+            parts = await self._evaluator.evaluate(Path(self.problem, steps, self._closed(node)), account)
+        except ContextError:
+            self._context_full = True
+            return 0.0, {}
         value = parts.get(self._evaluator.name, 0.0)
         hits = await self._recalled[node.parent or 0]
         if self._associations is None or not hits:

@@ -1,6 +1,7 @@
 """Trees that can be looked at later: exports, and the trace file."""
 
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     import networkx
 
 VERSION = 1
-PARTS = {"question": str, "result": dict, "facts": dict, "nodes": list}
+Hits = Mapping[int, Sequence[Mapping[str, Any]]]
+"""What was recalled, by the node it was recalled for."""
+PARTS = {"question": str, "result": dict, "recalled": dict, "nodes": list}
 """What a trace holds beside its version."""
 
 
@@ -32,14 +35,14 @@ class Tree(search.Tree):
         return graph
 
 
-def save(file: Path, result: dict[str, Any], tree: search.Tree, hits: dict[int, dict[str, Any]], question: str) -> None:
+def save(file: Path, result: dict[str, Any], tree: search.Tree, hits: Hits, question: str) -> None:
     """Write a trace: the result, the tree and the recalled texts, whole or not at all.
 
     Raises:
         InputError: the file cannot be written.
     """
-    facts = {str(number): hit for number, hit in hits.items()}
-    data = {"coat_trace": VERSION, "question": question, "result": result, "facts": facts, **tree.to_dict()}
+    facts = {str(node): found for node, found in hits.items() if found}
+    data = {"coat_trace": VERSION, "question": question, "result": result, "recalled": facts, **tree.to_dict()}
     part = file.with_name(file.name + ".part")
     try:
         part.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")

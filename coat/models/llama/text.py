@@ -35,7 +35,7 @@ def cut_tokens(
 ) -> tuple[int, ...]:
     """The longest run of `tokens` inside `text`, and the tokens of what is left where `text` ends inside a token.
 
-    Only that last fragment is tokenized anew, so the prefix stays what was decoded.
+    Only that last fragment, whole characters, is tokenized anew, so the prefix stays what was decoded.
     """
     data, kept, length = text.encode("utf-8", "surrogatepass"), [], 0
     for token in tokens:
@@ -46,5 +46,7 @@ def cut_tokens(
         length += len(part)
         if length == len(data) and part:
             break
+    while kept and length < len(data) and data[length] & 0xC0 == 0x80:
+        length -= len(piece(kept.pop()))
     rest = data[length:].decode("utf-8", "replace")
     return (*kept, *(tokenize(rest) if rest else ()))
