@@ -6,7 +6,7 @@ the task forbids. Evaluate: the task's verifier for answers, the evaluator for t
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from coat import strategies
@@ -151,20 +151,18 @@ class Solver:
         """
         logged = self._issued < self._run.logged
         self._issued += 1
+        seeds: tuple[int, ...] = ()
         if isinstance(request, Expand):
             node = self.tree[request.node]
+            seeds = self._seeds(node.id, request.width)
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node))
-            return self._in_turn(logged, self._expand(request, self._seeds(node.id, request.width)))
-        return self._in_turn(logged, self._evaluate(request))
+        return self._answer(request, seeds, logged)
 
-    async def _in_turn(self, logged: bool, work: Coroutine[Any, Any, Reply]) -> Reply:
-        try:
-            if not logged:
-                await self._live.wait()
-            return await work
-        finally:
-            work.close()
+    async def _answer(self, request: Request, seeds: tuple[int, ...], logged: bool) -> Reply:
+        if not logged:
+            await self._live.wait()
+        return await (self._expand(request, seeds) if isinstance(request, Expand) else self._evaluate(request))
 
     # Expand.
 
