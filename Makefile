@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 solve: install
-	$(BIN)/coat solve --task game24 "$(PUZZLE)" --seconds 600
+	$(BIN)/coat solve --task game24 "$(PUZZLE)" --tokens 100000 --seconds 600
 
 test: install
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup

@@ -164,9 +164,9 @@ def offer(tree: Tree, nodes: Sequence[int], depth: int, *, extra: int = 0) -> No
 
 
 def worth_a_retry(tree: Tree, node: int, retries: int) -> bool:
-    """Whether `node` brought nothing new, fewer than `retries` times in a row, and nothing below it is left to do."""
+    """Whether nothing below `node` is left to do, but it brought something new in its last `retries` expansions."""
     each = tree[node]
-    return node > 0 and 0 < each.barren < retries and not (each.available or each.pending or refuted(tree, node))
+    return node > 0 and each.barren < retries and not (each.available or each.pending or refuted(tree, node))
 
 
 def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:
