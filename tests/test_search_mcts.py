@@ -130,7 +130,7 @@ def test_an_answer_and_a_thought_in_the_same_words_are_two(world: Any) -> None:
 def test_an_answer_is_never_expanded(world: Any, play: Any) -> None:
     tree = Tree()
     answer = world(tree, {"": ["=a b", "=c"], "b": ["=d"]}, {"=a": 1.0, "b": 0.1})
-    play(mcts(tree, simulations=9, width=2, patience=2), answer)
+    play(mcts(tree, simulations=9, width=2, patience=2, retries=0), answer)
     assert answer.expanded == ["", "b", "", "", ""]
     assert [node.step.text for node in tree.terminals()] == ["=a", "=d", "=c"]
 
@@ -138,7 +138,7 @@ def test_an_answer_is_never_expanded(world: Any, play: Any) -> None:
 def test_a_step_at_the_last_level_is_judged_and_not_expanded(world: Any, play: Any) -> None:
     tree = Tree()
     answer = world(tree, {"": ["a"], "a": ["aa"], "aa": ["aaa"]})
-    play(mcts(tree, simulations=9, depth=2, patience=1), answer)
+    play(mcts(tree, simulations=9, depth=2, patience=1, retries=0), answer)
     assert answer.expanded == ["", "a", ""]
     assert (tree.depth, tree[2].judged) == (2, 0.5)
 
@@ -220,3 +220,11 @@ def test_any_search_leaves_its_books_in_order(wild: Any, play: Any, seed: int, p
         assert node.expansions <= node.quota
         assert not node.expansions or (node.step.action in ("think", "recall") and node.depth < 4)
     assert len(answer.expanded) <= simulations
+
+
+def test_a_branch_whose_answers_are_all_in_is_sampled_again_before_it_closes(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"], "a": ["=b", "=c", "=c", "=b"]}, {"a": 0.9})
+    play(mcts(tree, simulations=5, width=1, retries=2, patience=1), answer)
+    assert answer.expanded == ["", "a", "a", "a", "a"]  # two answers, then twice nothing new
+    assert [node.status for node in tree.nodes] == ["open", "dead", "terminal", "terminal"]

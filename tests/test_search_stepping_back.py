@@ -102,7 +102,7 @@ def test_an_exhausted_branch_is_closed_up_to_where_something_is_left(world: Any,
     tree = Tree()
     lines = {"": ["a z"], "a": ["b"], "b": ["=c =d"], "z": ["y"]}
     answer = world(tree, lines, {"a": 0.9, "b": 0.9, "z": 0.1, "=c": 0.2, "=d": 0.3})
-    play(mcts(tree, simulations=4, width=2, exploration=0), answer)
+    play(mcts(tree, simulations=4, width=2, exploration=0, retries=0), answer)
     assert answer.expanded == ["", "a", "b", ""]
     assert closed(tree) == {"a", "b"}
     assert [node.step.text for node in tree.terminals()] == ["=c", "=d"]
@@ -114,7 +114,7 @@ def test_an_exhausted_branch_opens_the_deepest_ancestor_worth_it(world: Any, pla
     tree = Tree()
     lines = {"": ["a"], "a": ["b z", "d"], "b": ["=c"]}
     answer = world(tree, lines, {"a": 0.9, "b": 0.8, "z": 0.1})
-    play(mcts(tree, simulations=4, width=2, exploration=0), answer)
+    play(mcts(tree, simulations=4, width=2, exploration=0, retries=0), answer)
     assert answer.expanded == ["", "a", "b", "a"]
 
 
@@ -166,7 +166,7 @@ def test_a_judgement_that_arrives_below_a_closed_branch_is_only_noted(world: Any
 def test_what_was_left_to_do_in_a_closed_branch_is_left(world: Any, play: Any) -> None:
     tree = in_flight()
     answer = world(tree, {"a": ["<"], "": ["z", "=y"], "z": ["=x"]})
-    play(mcts(tree, simulations=4, width=1), answer)
+    play(mcts(tree, simulations=4, width=1, retries=0), answer)
     assert answer.expanded == ["a", "", "z", ""]
     assert (tree[1].available, tree[2].expansions) == (0, 0)
 
