@@ -1,5 +1,6 @@
 """The solver: budgets that hold, every reason to stop, trees that no timing changes, and runs that replay."""
 
+import asyncio
 import hashlib
 import math
 import random
@@ -16,7 +17,7 @@ import coat
 from coat import tasks
 from coat.errors import BackendError, ContextError
 from coat.journal import Journal
-from coat.models import Completion, SampleRequest, Sampling, ScoreRequest
+from coat.models import Completion, SampleRequest, Sampling, ScoreRequest, Text
 from coat.models.scripted import ScriptedModel
 from coat.result import Result
 from coat.usage import Usage
@@ -33,7 +34,6 @@ LINE = {
     ": 6 4\n": ["6 * 4 = 24\n"],
 }
 """A line to 24: 10, 10 and 11 tokens with the ends of their lines."""
-SIGNS = {"": {"+": 0.3, "-": 0.1}}
 
 
 def play(prompt: str, seed: int, sampling: Sampling) -> str:
@@ -82,8 +82,14 @@ def deeper(request: SampleRequest | ScoreRequest) -> bool:
     return any(isinstance(piece, tuple) for piece in request.prompt)
 
 
-def judge(**options: Any) -> ScriptedModel:
-    return ScriptedModel({}, scores=SIGNS, name="judge", **options)
+def ends(request: SampleRequest | ScoreRequest, text: str) -> bool:
+    """Whether the prompt's last piece ends with `text`."""
+    piece = request.prompt[-1]
+    return isinstance(piece, Text) and piece.text.endswith(text)
+
+
+def judge(scores: Any = None, **options: Any) -> ScriptedModel:
+    return ScriptedModel({}, scores=scores or {"": {"+": 0.3, "-": 0.1}}, name="judge", **options)
 
 
 # A run that can be worked out by hand.
@@ -116,7 +122,7 @@ def test_the_model_reads_the_puzzle_the_steps_and_what_is_left() -> None:
         one,
         f"{one}{second}\n{task.note(problem, [first, second])}",
     ]
-    assert witness.samplings == {Sampling(24, ("\n",), 0.8, 40, 0.95)}
+    assert {(each.max_tokens, each.stop) for each in witness.samplings} == {(24, ("\n",))}
 
 
 def test_illegal_steps_are_dropped_counted_and_paid_for() -> None:
@@ -214,27 +220,47 @@ def test_a_context_that_is_full_ends_a_search_with_what_there_is() -> None:
         solve("1 1 4 6", ScriptedModel(LINE, context=root))
 
 
-@pytest.mark.xfail(strict=True, reason="solver.py: steps that the context cut are taken as steps")
 def test_a_step_that_the_context_cut_is_no_step() -> None:
     model = ScriptedModel(lambda *_: "Answer: 42\n", context=opening("qa", "6 x 7?") + len("Answer: 4"))
     result = solve("6 x 7?", model, task="qa", evaluator="logprob")
     assert (result.answer, result.stop) == (None, "context")
 
 
-@pytest.mark.xfail(strict=True, reason="solver.py: _evaluate does not catch ContextError", raises=ContextError)
 def test_a_judge_whose_context_is_full_ends_a_search_with_what_there_is() -> None:
-    result = solve("1 1 4 6", ScriptedModel(LINE), width=1, evaluator="prm", prm=judge(context=40))
-    assert (result.stop, result.path) == ("context", ["1 * 1 = 1", "4 * 1 = 4"])
+    model = ScriptedModel(LINE | {": 6 4\n": ["6 + 4 = 10\n"]})
+    result = solve("1 1 4 6", model, width=1, evaluator="prm", prm=judge(context=40), simulations=10_000)
+    assert (result.stop, result.correct) == ("context", False)
+    assert [node.step.text for node in result.tree.nodes[1:3]] == ["1 * 1 = 1", "4 * 1 = 4"]
 
 
-@pytest.mark.xfail(strict=True, reason="solver.py: _own_end overwrites the reason when the last reply ends the search")
+class Reluctant(ScriptedModel):
+    """A model whose other requests take a while to be cancelled."""
+
+    async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
+        try:
+            return await super().sample(request, usage)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.4)
+            raise
+
+
+@pytest.mark.xfail(
+    strict=True, reason="solver.py: the clock may still overwrite the reason while requests are cancelled"
+)
+def test_a_solution_stays_one_when_the_clock_runs_out_while_the_rest_is_cancelled() -> None:
+    steps = {": 1 4 6\n": ["1 * 4 = 4\n", "1 + 4 = 5\n"], ": 6 4\n": ["6 * 4 = 24\n"], "": ["6 * 5 = 30\n"]}
+    model = Reluctant(steps, delay=lambda request: 600.0 if ends(request, ": 6 5\n") else 0.0)
+    prm = judge(lambda text, sign: 0.9 if (sign == "+") == ("1 * 4" in text) else 0.1)
+    result = solve("1 4 6", model, seconds=0.3, evaluator="prm", prm=prm)
+    assert (result.correct, result.stop) == (True, "solved")
+
+
 @pytest.mark.parametrize("strategy", ["greedy", "coat"])
 def test_an_answer_that_is_found_with_the_last_request_solves(strategy: str) -> None:
     result = solve("1 1 4 6", ScriptedModel(LINE), strategy=strategy, simulations=3, width=1)
     assert (result.correct, result.stop) == (True, "solved")
 
 
-@pytest.mark.xfail(strict=True, reason="solver.py: _own_end compares expansions with `simulations` for every strategy")
 @pytest.mark.parametrize("strategy", ["greedy", "best_of_n"])
 def test_lines_that_came_to_their_end_are_not_cut_off_by_simulations(strategy: str) -> None:
     model = ScriptedModel(lambda prompt, *_: "1 + 1 = 2\n" if prompt.endswith(": 1 1 1\n") else "1 - 2 = -1\n")
@@ -309,7 +335,6 @@ def test_a_finished_run_replays_without_a_token() -> None:
     log.close()
 
 
-@pytest.mark.xfail(strict=True, reason="solver.py: a replay asks again what was out, and cancelled, when the run ended")
 def test_a_replay_does_not_ask_for_what_was_out_when_the_run_ended() -> None:
     for seed in (12, 19, 20):
         log, knobs = Journal(None), {"seed": seed, "parallel": 8, "simulations": 10_000}

@@ -13,7 +13,7 @@ from search import Step
 
 QUESTION = "Wo fließt der Tiber?\n„Dort“"
 RESULT = {"answer": "Rom", "confidence": 1.0, "usage": {"generated": 12}}
-HITS = {3: {"id": 3, "text": "Rome lies on the Tiber.", "source": "atlas", "score": 0.5, "kind": "fact"}}
+HITS = {0: [{"id": 3, "text": "Rome lies on the Tiber.", "source": "atlas", "score": 0.5, "kind": "fact"}], 1: []}
 
 
 def grown() -> Tree:
@@ -42,7 +42,7 @@ def rewrite(file: Path, **changes: Any) -> None:
 
 def test_what_was_saved_comes_back(file: Path) -> None:
     data, tree = trace.load(file)
-    assert (data["question"], data["result"], data["facts"]) == (QUESTION, RESULT, {"3": HITS[3]})
+    assert (data["question"], data["result"], data["recalled"]) == (QUESTION, RESULT, {"0": HITS[0]})
     assert tree.to_dict() == grown().to_dict()
     assert [node.children for node in tree.nodes] == [[1], [2, 3], [], []]
     assert (tree.depth, tree.backtracks, [node.id for node in tree.terminals()]) == (2, 1, [2])
@@ -113,7 +113,7 @@ def test_a_newer_version_is_refused_by_number(file: Path) -> None:
     [
         ({"question": ...}, "'question' is missing"),
         ({"result": [1]}, "'result' is missing or something else"),
-        ({"facts": None}, "'facts' is missing"),
+        ({"recalled": None}, "'recalled' is missing"),
         ({"nodes": ...}, "'nodes' is missing"),
         ({"nodes": []}, "not a tree"),
         ({"nodes": [{"id": 0}]}, "not a tree"),
