@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import math
 import random
 import re
@@ -248,10 +249,11 @@ class Reluctant(ScriptedModel):
     strict=True, reason="solver.py: the clock may still overwrite the reason while requests are cancelled"
 )
 def test_a_solution_stays_one_when_the_clock_runs_out_while_the_rest_is_cancelled() -> None:
-    steps = {": 1 4 6\n": ["1 * 4 = 4\n", "1 + 4 = 5\n"], ": 6 4\n": ["6 * 4 = 24\n"], "": ["6 * 5 = 30\n"]}
-    model = Reluctant(steps, delay=lambda request: 600.0 if ends(request, ": 6 5\n") else 0.0)
+    steps = {": 1 4 6\n": ["1 * 4 = 4\n", "1 + 4 = 5\n"], ": 6 4\n": ["6 * 4 = 24\n"], "": ["6 * 5 = 31\n"]}
+    times = itertools.count()  # the second request for the barren branch is out when the other branch solves
+    model = Reluctant(steps, delay=lambda request: 600.0 if ends(request, ": 6 5\n") and next(times) else 0.0)
     prm = judge(lambda text, sign: 0.9 if (sign == "+") == ("1 * 4" in text) else 0.1)
-    result = solve("1 4 6", model, seconds=0.3, evaluator="prm", prm=prm)
+    result = solve("1 4 6", model, seconds=0.3, parallel=2, evaluator="prm", prm=prm)
     assert (result.correct, result.stop) == (True, "solved")
 
 
