@@ -47,8 +47,10 @@ def _label(node: Node, best: bool) -> "Text":
 
     value = node.value if node.visits else (node.judged or 0.0)
     mark = MARKS[node.status]
-    if best or node.parts.get("verifier") == 1:
-        mark = "✓" if node.status == "terminal" and node.parts.get("verifier", 1) == 1 else "●"
+    if node.status == "terminal" and node.parts.get("verifier") == 1:
+        mark = "✓"
+    elif best and node.status != "terminal":
+        mark = "●"
     colour = "green" if value > 0.66 else "yellow" if value > 0.33 else "red"
     if node.status == "dead" and not best:
         colour = "dim"
