@@ -1,10 +1,17 @@
-"""What several files of tests share: a search played by hand over canned replies."""
+"""What several files share: searches played by hand over canned replies, and a llama.cpp made of tables."""
 
 import math
 import random
+import threading
+import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from search import Action, Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search, Step, Tree
@@ -90,6 +97,127 @@ def _play(search: Search, answer: Callable[[Request], Reply]) -> list[list[Reque
         return rounds
 
 
+class Table:
+    """The calls of `Llama` that the decoder makes, over cells that know which tokens they were decoded after.
+
+    It has as many cells and sequence ids as it is given, refuses what llama.cpp would get wrong, and its logits depend
+    on nothing but the tokens. Token 0 ends a text; the others are letters. `codes` are what the next decodes return;
+    while `gate` is closed none returns, and `waits` tells that one is there.
+    """
+
+    vocabulary = 24
+
+    def __init__(self, cells: int, lanes: int, batch: int, sequences: int) -> None:
+        self.options = SimpleNamespace(cells=cells, lanes=lanes, batch=batch)
+        self.sequences = sequences
+        self.held: list[list[Any]] = []  # by sequence and position: a cell, which is the tokens up to and with its own
+        self.clear()
+        self.outputs: dict[int, npt.NDArray[np.float32]] = {}
+        self.codes: list[int] = []
+        self.gate, self.waits = threading.Event(), threading.Event()
+        self.gate.set()
+        self.decoded: list[int] = []
+        self.closed = False
+
+    @staticmethod
+    def after(tokens: Sequence[int]) -> npt.NDArray[np.float32]:
+        """The logits after `tokens`: anything, but always the same, and seldom the end."""
+        values = np.random.default_rng(zlib.crc32(bytes(tokens))).normal(0, 2, Table.vocabulary).astype(np.float32)
+        values[0] -= 2
+        return values
+
+    @property
+    def used(self) -> int:
+        """Cells that some sequence holds."""
+        return len({id(cell) for held in self.held for cell in held if cell})
+
+    def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> int:
+        self.waits.set()
+        assert self.gate.wait(30)
+        assert 0 < len(rows) <= self.options.batch
+        if self.codes and (code := self.codes.pop(0)):
+            return code
+        if self.used + len(rows) > self.options.cells:
+            return 1
+        self.outputs.clear()
+        for number, (token, position, sequence, wanted) in enumerate(rows):
+            held = self.held[sequence]
+            assert position == len(held), "positions of a sequence must be consecutive"
+            held.append((*(held[-1] if held else ()), token))
+            if wanted:
+                self.outputs[number] = self.after(held[-1])
+        assert len(self.outputs) <= self.sequences
+        self.decoded.append(len(rows))
+        return 0
+
+    def logits(self, row: int) -> npt.NDArray[np.float32]:
+        return self.outputs[row]
+
+    def fork(self, source: int, target: int, length: int, start: int = 0) -> None:
+        cells, held = self.held[source][start:length], self.held[target]
+        assert len(cells) == length - start, "the source does not hold what is to be forked"
+        assert len(held) >= start, "a fork must leave no gap"
+        for position, cell in enumerate(cells, start):
+            assert cell, "the source has a gap"
+            if position == len(held):
+                held.append(cell)
+            assert held[position] is None or held[position] is cell, "a sequence has one cell a position"
+            assert not position or held[position - 1] == cell[:-1], "a cell was decoded after other tokens"
+            held[position] = cell
+
+    def length(self, sequence: int) -> int:
+        return len(self.held[sequence])
+
+    def cut(self, sequence: int, start: int, end: int = -1) -> None:
+        held = self.held[sequence]
+        if end < 0:
+            del held[start:]
+        else:
+            held[start:end] = [None] * (end - start)  # a gap, to be filled by a fork
+
+    def clear(self) -> None:
+        self.held = [[] for _ in range(self.sequences)]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_end(self, token: int) -> bool:
+        return token == 0
+
+    def piece(self, token: int) -> bytes:
+        return b"" if token == 0 else bytes([96 + token])
+
+    def tokenize(self, text: str, control: bool) -> tuple[int, ...]:
+        return tuple(ord(letter) - 96 for letter in text)
+
+
+def _check_idle(decoder: Any) -> None:
+    """Nobody works, nothing is pinned, and every sequence id is free and empty or holds the path to one leaf."""
+    assert [decoder.running, decoder.active, list(decoder.pending)] == [[], [], []]
+    spans = list(decoder.tree.spans())
+    assert decoder.tree.pinned == 0
+    assert decoder.tree.cells == sum(len(span.tokens) for span in spans)
+    held = {span.sequence: span for span in spans if span.sequence is not None}
+    assert sorted([*decoder.free, *held]) == list(range(decoder.llama.sequences))
+    assert all(span.ready and not span.users for span in spans)
+    assert all((span.sequence is None) == bool(span.children) for span in spans[1:])
+    assert all(decoder.llama.length(sequence) == 0 for sequence in decoder.free)
+    assert all(decoder.llama.length(sequence) == span.end for sequence, span in held.items())
+
+
+@contextmanager
+def _decoding(cells: int = 256, lanes: int = 4, batch: int = 32, sequences: int = 32) -> Iterator[Any]:
+    from coat.models.llama.decoder import Decoder
+
+    table: Any = Table(cells, lanes, batch, sequences)
+    decoder = Decoder(table)
+    try:
+        yield decoder
+    finally:
+        table.gate.set()
+        decoder.close()
+
+
 @pytest.fixture(scope="session")
 def world() -> type[World]:
     return World
@@ -103,3 +231,13 @@ def play() -> Callable[[Search, Callable[[Request], Reply]], list[list[Request]]
 @pytest.fixture(scope="session")
 def wild() -> type[Wild]:
     return Wild
+
+
+@pytest.fixture(scope="session")
+def decoding() -> Callable[..., AbstractContextManager[Any]]:
+    return _decoding
+
+
+@pytest.fixture(scope="session")
+def check_idle() -> Callable[[Any], None]:
+    return _check_idle
