@@ -145,6 +145,7 @@ def solve(
     Raises:
         InputError, ModelError: what was asked for is wrong, by name.
         BackendError: the model failed while it worked.
+        memory.AssociativeMemoryError: the memory file cannot be used.
     """
     solving = start(
         question,

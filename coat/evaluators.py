@@ -234,6 +234,8 @@ def build(spec: str, task: Task, policy: LanguageModel, judge: LanguageModel | N
     if preset not in READINGS:
         raise InputError(f"there is no reading {preset!r}; the readings are: {', '.join(READINGS)}")
     parts: list[tuple[Evaluator, float]] = []
+    if judge is not None and "prm" not in spec:
+        raise InputError(f"a judge's model was named, but the evaluator {spec!r} does not use it; say --evaluator prm")
     for entry in spec.split(","):
         name, _, weight = entry.strip().partition(":")
         parts.append((_one(name, task, policy, judge, preset), _weight(weight, spec)))

@@ -78,9 +78,12 @@ class Solver:
                 if self.stop is None and await drive(search, self._perform, self._deliver):
                     self.stop = self.stop or self._own_end()
         except TimeoutError:
-            self.stop = "seconds"
+            self.stop = self.stop or "seconds"
         except asyncio.CancelledError:
-            self.stop = "interrupted"
+            self.stop = self.stop or "interrupted"
+        finally:
+            for recall in self._recalled.values():
+                recall.cancel()
         self.usage.seconds = self._run.seconds
         result = self._result()
         self._run.end(result.stop, result.as_dict())
@@ -156,13 +159,16 @@ class Solver:
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
             if node.id not in self._recalled:
-                self._recalled[node.id] = asyncio.ensure_future(self._recall(node))
+                self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
         return self._answer(request, seeds, logged)
 
     async def _answer(self, request: Request, seeds: tuple[int, ...], logged: bool) -> Reply:
+        await self._turn(logged)
+        return await (self._expand(request, seeds) if isinstance(request, Expand) else self._evaluate(request))
+
+    async def _turn(self, logged: bool) -> None:
         if not logged:
             await self._live.wait()
-        return await (self._expand(request, seeds) if isinstance(request, Expand) else self._evaluate(request))
 
     # Expand.
 
@@ -217,13 +223,14 @@ class Solver:
     def _texts(self, node: Node) -> list[str]:
         return [each.step.text for each in self.tree.path(node.id)]
 
-    def _recall(self, node: Node) -> Awaitable[list[dict[str, Any]]]:
+    def _recall(self, node: Node, logged: bool) -> Awaitable[list[dict[str, Any]]]:
         """What the memory has for the expansion of `node`; once a node, so that the path to its children stays one."""
-        return self._associate(node, 0 if self._associations is None else self._associations.episodes)
+        return self._associate(node, 0 if self._associations is None else self._associations.episodes, logged)
 
-    async def _associate(self, node: Node, episodes: int) -> list[dict[str, Any]]:
+    async def _associate(self, node: Node, episodes: int, logged: bool) -> list[dict[str, Any]]:
         if self._associations is None:
             return []
+        await self._turn(logged)
         hits = self._run.recall(node.id)
         if hits is None:
             asked = self.problem.question

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 import re
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 
 import coat
 from coat import tasks
+from coat.association import Associations
 from coat.errors import BackendError, ContextError
 from coat.journal import Journal
 from coat.models import Completion, SampleRequest, Sampling, ScoreRequest, Text
 from coat.models.scripted import ScriptedModel
 from coat.result import Result
 from coat.usage import Usage
+from memory import AssociativeMemory, HashingEmbedder
 
 OPERATORS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
     "+": lambda a, b: a + b,
@@ -245,9 +248,6 @@ class Reluctant(ScriptedModel):
             raise
 
 
-@pytest.mark.xfail(
-    strict=True, reason="solver.py: the clock may still overwrite the reason while requests are cancelled"
-)
 def test_a_solution_stays_one_when_the_clock_runs_out_while_the_rest_is_cancelled() -> None:
     steps = {": 1 4 6\n": ["1 * 4 = 4\n", "1 + 4 = 5\n"], ": 6 4\n": ["6 * 4 = 24\n"], "": ["6 * 5 = 31\n"]}
     times = itertools.count()  # the second request for the barren branch is out when the other branch solves
@@ -346,6 +346,28 @@ def test_a_replay_does_not_ask_for_what_was_out_when_the_run_ended() -> None:
         assert (first.stop, again.stop) == ("solved", "solved")
         assert again.tree.to_dict() == first.tree.to_dict()
         assert (witness.drawn, again.usage.generated) == ([], 0)
+        log.close()
+
+
+def test_a_replay_recalls_nothing_for_what_was_out_when_the_run_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    recall, recalled = Associations.recall, list[str]()
+
+    def noted(self: Associations, question: str, *rest: Any) -> list[dict[str, Any]]:
+        recalled.append(question)
+        time.sleep(0.01 if rest[0] else 0)  # so that some are still at work when the run ends
+        return recall(self, question, *rest)
+
+    monkeypatch.setattr(Associations, "recall", noted)
+    for seed in range(8):
+        log = Journal(None)
+        with AssociativeMemory(None, HashingEmbedder()) as memory:
+            memory.add("1 + 1 = 2")
+            knobs = {"seed": seed, "parallel": 8, "simulations": 200, "memory": memory, "journal": log}
+            first = solve("1 1 4 6", ScriptedModel(play, delay=uneven(seed)), **knobs)
+            time.sleep(0.05)  # for what had begun
+            recalled.clear()
+            again = solve("1 1 4 6", Witness(fail_after=0), **knobs)
+        assert (again.stop, again.tree.to_dict(), recalled) == (first.stop, first.tree.to_dict(), [])
         log.close()
 
 
