@@ -7,6 +7,9 @@ CoatError
 └── BackendError      a model that failed while it worked: a server gone, llama.cpp out of memory
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class CoatError(Exception):
     """The base of every error that coat raises on purpose."""
@@ -34,3 +37,11 @@ class UnreadableScoreError(BackendError):
 
 class IllegalStepError(CoatError):
     """A step that the task's rules forbid; it is dropped and counted."""
+
+
+def no_such(kind: str, plural: str, name: str, known: Iterable[str]) -> InputError:
+    """The error for a name that there is not, with the nearest one and all that there are."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1)
+    hint = f", did you mean {close[0]}?" if close else "."
+    return InputError(f"there is no {kind} {name!r}{hint} The {plural} are: {', '.join(names)}.")

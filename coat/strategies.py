@@ -1,9 +1,8 @@
 """The strategies by name. Each makes a search from the same settings; one that is another with an argument is that."""
 
-import difflib
 from collections.abc import Callable
 
-from coat.errors import InputError
+from coat.errors import no_such
 from coat.settings import Settings
 from search import Budget, Search, Tree, best_of_n, mcts
 
@@ -46,7 +45,5 @@ def get(name: str) -> Strategy:
         InputError: there is no such strategy.
     """
     if name not in STRATEGIES:
-        close = difflib.get_close_matches(name, STRATEGIES, 1)
-        hint = f", did you mean {close[0]}?" if close else "."
-        raise InputError(f"there is no strategy {name!r}{hint} The strategies are: {', '.join(STRATEGIES)}.")
+        raise no_such("strategy", "strategies", name, STRATEGIES)
     return STRATEGIES[name][0]

@@ -3,11 +3,10 @@
 A new task is one file with a class that fits `Task`, and one line in `TASKS`.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from coat.errors import InputError
+from coat.errors import no_such
 from coat.models import Message
 from coat.problem import Problem
 from coat.tasks.arithmetic import Arithmetic
@@ -82,7 +81,5 @@ def get(name: str) -> Task:
         InputError: there is no such task.
     """
     if name not in TASKS:
-        close = difflib.get_close_matches(name, TASKS, 1)
-        hint = f", did you mean {close[0]}?" if close else "."
-        raise InputError(f"there is no task {name!r}{hint} The tasks are: {', '.join(TASKS)}.")
+        raise no_such("task", "tasks", name, TASKS)
     return TASKS[name]()

@@ -22,7 +22,8 @@ from coat.models import (
 from coat.models.catalog import check_gguf, file_hash
 from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
 from coat.models.llama.chat import ChatTemplate
-from coat.models.llama.decoder import Decoder, Request
+from coat.models.llama.decoder import Decoder
+from coat.models.llama.work import Request
 from coat.models.plain import plain_chat
 from coat.usage import Usage
 
