@@ -218,6 +218,34 @@ def _decoding(cells: int = 256, lanes: int = 4, batch: int = 32, sequences: int 
         decoder.close()
 
 
+class Fresh:
+    """Greedy decoding in a context of its own: the whole path at once, then one token at a time, nothing shared."""
+
+    TIE = 1e-2
+
+    def __init__(self, llama: Any) -> None:
+        self.llama = llama
+
+    def text(self, path: Sequence[int], count: int) -> list[tuple[int, float]]:
+        """`count` tokens after `path`, each with how far its logit lies above the second best."""
+        self.llama.clear()
+        rows, drawn = [(token, at, 0, at == len(path) - 1) for at, token in enumerate(path)], []
+        while len(drawn) < count:
+            assert self.llama.decode(rows) == 0
+            logits = self.llama.logits(len(rows) - 1)
+            first, second = np.argsort(-logits)[:2]
+            drawn.append((int(first), float(logits[first] - logits[second])))
+            rows = [(drawn[-1][0], len(path) + len(drawn) - 1, 0, True)]
+        return drawn
+
+    def agrees(self, path: Sequence[int], tokens: Sequence[int]) -> bool:
+        """Whether `tokens` follow `path` greedily; from where two tokens tie, within `TIE`, anything may."""
+        for (token, lead), got in zip(self.text(path, len(tokens)), tokens, strict=True):
+            if token != got:
+                return lead < self.TIE
+        return True
+
+
 @pytest.fixture(scope="session")
 def world() -> type[World]:
     return World
@@ -241,3 +269,29 @@ def decoding() -> Callable[..., AbstractContextManager[Any]]:
 @pytest.fixture(scope="session")
 def check_idle() -> Callable[[Any], None]:
     return _check_idle
+
+
+@pytest.fixture
+def at_rest(model: Any, check_idle: Callable[[Any], None]) -> Iterator[None]:
+    """After the test the decoder of the fixture `model` comes to rest, with nothing left behind."""
+    import llama_cpp
+
+    yield
+    decoder, llama = model._decoder, model._decoder.llama
+    llama.length = lambda sequence: llama_cpp.llama_memory_seq_pos_max(llama.memory, sequence) + 1
+    for _ in range(3000):
+        if not (decoder.running or decoder.pending):
+            break
+        threading.Event().wait(0.01)
+    check_idle(decoder)
+
+
+@pytest.fixture(scope="module")
+def fresh(model: Any) -> Iterator[Fresh]:
+    """The model of the module's own fixture `model`, loaded once more."""
+    from coat.models.llama import ContextOptions
+    from coat.models.llama.bindings import Llama
+
+    llama = Llama(model.path_of_file, ContextOptions(cells=1024, lanes=1, batch=1024, threads=1))
+    yield Fresh(llama)
+    llama.close()

@@ -1,0 +1,41 @@
+"""A real model with a sliding window of 512 tokens: branches beyond the window are those of a fresh context."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from coat.models import SampleRequest, Sampling, Text, Tokens
+from coat.models.catalog import load
+from coat.models.llama import LlamaModel
+from coat.usage import Usage
+
+pytestmark = [pytest.mark.xdist_group("llama"), pytest.mark.usefixtures("at_rest")]
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[LlamaModel]:
+    model = load("gemma3-270m", cells=1024, lanes=4, threads=1)
+    assert isinstance(model, LlamaModel)
+    yield model
+    model.close()
+
+
+def test_a_branch_beyond_the_window_inside_a_longer_path(model: LlamaModel, fresh: Any) -> None:
+    async def greedy(path: Tokens, count: int) -> str:
+        (completion,) = await model.sample(SampleRequest((path,), (0,), Sampling(count, temperature=0.0)), usage)
+        tokens[:] = completion.tokens
+        return completion.text
+
+    usage, tokens = Usage(), list[int]()
+    counted = "".join(f"{i}, " for i in range(1, 190))
+    path = model.path((Text("The key to the garden is under the blue stone.\n" + counted),))
+    assert len(path) > 800
+    asyncio.run(greedy(path, 2))
+    resident = usage.evaluated
+    branch = model.path((path[:620], Text("The key")))
+    # What the window has left behind is still known to the layers without one.
+    assert asyncio.run(greedy(branch, 8)) == " to the garden is under the blue stone"
+    assert fresh.agrees(branch, tokens)
+    assert usage.evaluated == resident + (len(branch) - 620) + 7
