@@ -108,8 +108,9 @@ def test_cut_tokens_are_exactly_the_text_and_begin_as_decoded(text: str, borders
     assert tokens == (*decoded, *rest)
     assert decoded == list(range(len(decoded)))
     assert b"".join(pieces[token] for token in decoded) + "".join(rest).encode() == kept.encode()
-    # What is tokenized anew is less than a token and the characters that it shares with the one before it.
-    assert len("".join(rest).encode()) < 2 * max(borders) + 4
+    # What is tokenized anew begins at the last border of tokens inside the text that is one of characters too.
+    ends = {len(kept[:count].encode()) for count in range(len(kept) + 1)}
+    assert len(decoded) == max(count for count in range(len(pieces) + 1) if len(b"".join(pieces[:count])) in ends)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=3), max_size=12))
