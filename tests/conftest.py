@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import settings
 
 from search import Action, Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search, Step, Tree
+
+settings.register_profile("coat", deadline=None)  # no test depends on how busy the machine is
+settings.load_profile("coat")
 
 SIGNS: dict[str, Action] = {"=": "answer", "<": "backtrack", "?": "recall"}
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coat.errors import BackendError, ContextError
@@ -83,7 +83,6 @@ SIZES = {
 }
 
 
-@settings(deadline=None)
 @given(**SIZES)
 def test_any_mix_of_requests_gets_what_each_gets_alone(
     decoding: Any, check_idle: Any, seed: int, cells: int, lanes: int, batch: int, extra: int
@@ -99,7 +98,6 @@ def test_any_mix_of_requests_gets_what_each_gets_alone(
             assert decoder.llama.used == decoder.tree.cells
 
 
-@settings(deadline=None)
 @given(**SIZES)
 def test_growing_trees_get_the_right_texts_though_some_are_cancelled(
     decoding: Any, check_idle: Any, seed: int, cells: int, lanes: int, batch: int, extra: int
