@@ -196,6 +196,7 @@ def test_a_folder_that_is_missing_or_no_file_is_named(tmp_path):
         AssociativeMemory(tmp_path / "nowhere" / "facts.db", EMBEDDER)
 
 
+@pytest.mark.xdist_group("folder modes")  # both open the same parent folders to everybody for a moment
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_read_only_folder_is_named(tmp_path, path, existing):
     """Opened by a process without privileges, since to root no folder is read-only."""
