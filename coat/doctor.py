@@ -4,14 +4,18 @@ import os
 import platform
 import shutil
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coat import __version__
-from coat.models import LanguageModel, SampleRequest, Sampling, Text
+from coat.models import SampleRequest, Sampling, Text
 from coat.usage import Usage
 
+if TYPE_CHECKING:
+    from coat.models.llama import LlamaModel
+
 PROMPT = "The quick brown fox jumps over the lazy dog. " * 24
-"""About 256 tokens."""
+LONGEST = 256
+"""Tokens of the prompt, or half of the model's context."""
 TOKENS = 32
 
 
@@ -25,7 +29,7 @@ def examine(name: str | None) -> dict[str, Any]:
 
     from coat import runtime
     from coat.models.catalog import load, resolve
-    from coat.models.llama.bindings import default_threads
+    from coat.models.llama import LlamaModel
 
     source = resolve(name)
     offload = bool(llama_cpp.llama_supports_gpu_offload())
@@ -35,7 +39,6 @@ def examine(name: str | None) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "llama_cpp_python": llama_cpp.__version__,
         "device": "GPU" if offload else "CPU",
-        "threads": f"{default_threads()} of {os.cpu_count()}",
         "memory_gib": _memory_gib(),
         "model": source.name,
         "file": str(source.path),
@@ -44,6 +47,8 @@ def examine(name: str | None) -> dict[str, Any]:
     if shutil.which("nvidia-smi") and not offload:
         report["advice"] = 'there is an NVIDIA GPU, but this llama.cpp is for the CPU; see "GPU" in the README'
     model = load(name)
+    assert isinstance(model, LlamaModel)
+    report["threads"] = f"{model.threads} of {os.cpu_count()}"
     try:
         report |= runtime.submit(_speeds(model)).result()
     finally:
@@ -59,15 +64,16 @@ def _memory_gib() -> float | None:
         return None
 
 
-async def _speeds(model: LanguageModel) -> dict[str, float]:
+async def _speeds(model: "LlamaModel") -> dict[str, float]:
     """Prompt tokens a second, and tokens a second with 1 and with 16 siblings of one prompt."""
     usage = Usage()
     began = time.perf_counter()
-    await model.sample(SampleRequest((Text(PROMPT),), (0,), Sampling(max_tokens=1)), usage)
+    prompt = model.path((Text(PROMPT),))[: min(LONGEST, model.capabilities.context // 2)]
+    await model.sample(SampleRequest((prompt,), (0,), Sampling(max_tokens=1)), usage)
     rates = {"prompt_tokens_per_second": round(usage.evaluated / (time.perf_counter() - began), 1)}
     for lanes in (1, 16):
         usage, began = Usage(), time.perf_counter()
         sampling = Sampling(max_tokens=TOKENS, temperature=1.5)
-        await model.sample(SampleRequest((Text(f"{PROMPT} {lanes}"),), tuple(range(lanes)), sampling), usage)
+        await model.sample(SampleRequest((prompt, Text(f" {lanes}")), tuple(range(lanes)), sampling), usage)
         rates[f"tokens_per_second_{lanes}"] = round(usage.generated / (time.perf_counter() - began), 1)
     return rates

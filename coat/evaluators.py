@@ -56,9 +56,9 @@ class Reading:
     """How a judgement is read from a causal model: P(good) / (P(good) + P(bad)) of the next token.
 
     `layout`: where the judge reads. "ask" continues the policy's own path with a question to the model; "tag"
-    continues it with `tag`; "steps" writes question and steps as one text with `tag` after each step; "turns" makes
-    every step a user's turn that the assistant answers. Of `good` and `bad`, spellings that are not one token of the
-    model are left out.
+    continues it, once the step's line is ended, with `tag`; "steps" writes question and steps as one text with `tag`
+    after each step; "turns" makes every step a user's turn that the assistant answers. Of `good` and `bad`, spellings
+    that are not one token of the model are left out.
     """
 
     layout: Literal["ask", "tag", "steps", "turns"]
@@ -122,7 +122,7 @@ class TokenReading:
             case "ask":
                 return path.prompt, self._closing()
             case "tag":
-                return path.prompt, (Text(self._reading.tag, control=True),)
+                return (*path.prompt, Text("\n")), (Text(self._reading.tag, control=True),)
             case "steps":
                 return self._steps(path)
             case "turns":
@@ -255,13 +255,14 @@ def _weight(text: str, spec: str) -> float:
 def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | None, preset: str) -> Evaluator:
     match name:
         case "self":
-            return TokenReading("self", policy, READINGS["self"])
+            return TokenReading("self", policy, _own_reading(policy) or READINGS["self"])
         case "prm":
             if judge is None:
                 raise InputError("the evaluator 'prm' needs a judge; name its model with --prm")
-            if READINGS[preset].layout in ("ask", "tag") and judge.fingerprint != policy.fingerprint:
-                raise InputError(f"{judge.name} cannot read the policy's own path; use another --reading than {preset}")
-            return TokenReading("prm", judge, READINGS[preset])
+            reading = _own_reading(judge) or READINGS[preset]
+            if reading.layout in ("ask", "tag") and judge.fingerprint != policy.fingerprint:
+                raise InputError(f"{judge.name} judges only paths that it can read as its own; use another judge")
+            return TokenReading("prm", judge, reading)
         case "verifier":
             if not task.verifies:
                 raise InputError(f"the task {task.name!r} has no verifier; use --evaluator self")
@@ -271,6 +272,12 @@ def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | No
                 raise InputError(f"{policy.name} gives no log-probabilities; use another evaluator")
             return LogProbability()
     raise InputError(f"there is no evaluator {name!r}; the evaluators are: self, prm, verifier, logprob")
+
+
+def _own_reading(model: LanguageModel) -> Reading | None:
+    """How a model with a notation of its own judges."""
+    notation = model.capabilities.notation
+    return None if notation is None else Reading("tag", (notation.good,), (notation.bad,), notation.tag)
 
 
 def combine(generated: float, associated: float, beta: float) -> float:

@@ -18,7 +18,7 @@ class Result:
 
     `answer` is None where no line reached one; `path` is then the most promising line. `correct` is None where nothing
     can check it. `confidence` is the answer's share of the summed value of all answers. `recalled` are the facts on
-    the path. `run` is its number in the journal.
+    the path. `remarks` are what the task says about the problem. `run` is its number in the journal.
     """
 
     answer: str | None
@@ -32,11 +32,12 @@ class Result:
     seed: int
     usage: Usage
     tree: Tree
+    remarks: list[str]
     run: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The documented JSON of `coat solve --json`."""
-        names = ("answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed")
+        names = ("answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed", "remarks")
         shape = {"nodes": len(self.tree), "depth": self.tree.depth, "backtracks": self.tree.backtracks}
         return {name: getattr(self, name) for name in names} | {"usage": self.usage.as_dict(), "tree": shape}
 
@@ -44,14 +45,16 @@ class Result:
 def choose(tree: Tree, task: Task, problem: Problem) -> tuple[Node, str | None, float]:
     """The node that ends the best path, its answer, and the confidence in it.
 
-    Answers with the same key add their values up (best-of-N weighted, arXiv 2408.03314); the best node of the winning
-    key stands for it. Without an answer: the end of the most valued line, None, 0.
+    Answers with the same key add their values up (best-of-N weighted, arXiv 2408.03314), or where none was judged their
+    number (majority, arXiv 2203.11171); the best node of the winning key stands for it. Without an answer: the end of
+    the most valued line, None, 0.
     """
     votes: dict[str, float] = {}
     best: dict[str, Node] = {}
+    unjudged = float(all(node.judged is None for node in tree.terminals()))
     for node in tree.terminals():
         key = task.key(answer_of(tree, task, problem, node))
-        value = node.judged or 0.0
+        value = unjudged if node.judged is None else node.judged
         votes[key] = votes.get(key, 0.0) + value
         if key not in best or value > (best[key].judged or 0.0):
             best[key] = node

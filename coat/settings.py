@@ -15,6 +15,7 @@ class Settings:
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
     `temperature` None is the task's own.
+    `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back.
     `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g, `recall` is how
     many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the judged value above
     which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers and end the run.
@@ -24,6 +25,8 @@ class Settings:
     evaluator: str = "self"
     reading: str = "math-shepherd"
     width: int = 4
+    keep: int = 4
+    backtracks: int = 1
     simulations: int = 10_000
     parallel: int = 4
     tokens: int | None = 8192
@@ -49,7 +52,7 @@ class Settings:
                 kind is bool
             )
             _demand(fits or (value is None and bool(other)), each.name, KINDS[kind], repr(value))
-        for name in ("width", "simulations", "parallel"):
+        for name in ("width", "keep", "simulations", "parallel"):
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
         for name in ("tokens", "seconds"):
@@ -61,6 +64,7 @@ class Settings:
         for name in ("threshold", "accept", "top_p", "recall_threshold"):
             value = getattr(self, name)
             _demand(value is None or 0 <= value <= 1, name, "from 0 to 1", value)
+        _demand(self.backtracks >= 0, "backtracks", "0 or more", self.backtracks)
         _demand(self.top_k >= 0, "top_k", "0 or more", self.top_k)
         _demand(0 <= self.recall <= 100, "recall", "from 0 to 100", self.recall)
 

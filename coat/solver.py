@@ -144,6 +144,7 @@ class Solver:
             seed=self.settings.seed,
             usage=self.usage,
             tree=self.tree,
+            remarks=self.task.remarks(self.problem),
             run=self._run.id,
         )
 
@@ -255,7 +256,7 @@ class Solver:
     def _closed(self, node: Node) -> Prompt:
         """The prompt up to the end of the step at `node`."""
         if node.parent is None:
-            return self._model.chat(self.task.messages(self.problem))
+            return self.task.prompt(self.problem, self._model)
         return (*self._opened[node.parent], node.step.tokens or Text(node.step.text))
 
     # Evaluate.

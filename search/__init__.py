@@ -5,6 +5,7 @@ over anything that can answer; a list of canned replies does for a test.
 """
 
 from search.backup import maximum, mean
+from search.beam import beam
 from search.best_of_n import best_of_n
 from search.budget import Budget
 from search.driver import drive
@@ -27,6 +28,7 @@ __all__ = [
     "Status",
     "Step",
     "Tree",
+    "beam",
     "best_of_n",
     "drive",
     "maximum",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from training.solver import OPERATORS, Numbers, children, operands, reachable, solutions
+from training.solver import OPERATORS, Numbers, children, operands, reachable, reached, solutions
 from training.splits import trainable
 from training.trees import Level, Mixture, Row, Step, good_steps, grow_tree
 
@@ -27,6 +27,9 @@ class Batch(NamedTuple):
     tokens, positions: (rows, length). mask: (rows, length, length), true where a token may look.
     sources: (outputs,) places in the flattened tokens whose next token is predicted.
     slots, labels, weights, kinds: (targets,) terms of the loss: index into sources, token, weight, kind.
+    places: (states,) places in the flattened tokens where a line ends that leaves at least two numbers.
+    reached: (states, 100) which of the targets 1..100 can be reached from these numbers.
+    known: (states, 100) which of them may be trained on.
     """
 
     tokens: NDArray[np.int64] | Tensor
@@ -37,6 +40,9 @@ class Batch(NamedTuple):
     labels: NDArray[np.int64] | Tensor
     weights: NDArray[np.float32] | Tensor
     kinds: NDArray[np.int64] | Tensor
+    places: NDArray[np.int64] | Tensor
+    reached: NDArray[np.bool_] | Tensor
+    known: NDArray[np.bool_] | Tensor
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,25 @@ def pack(rows: list[Row], length: int) -> Batch:
         np.array(labels),
         np.array(weights, dtype=np.float32),
         np.array(kinds),
+        *reaches(rows, length),
     )
+
+
+def reaches(rows: list[Row], length: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """`places`, `reached` and `known` of a batch."""
+    found = [
+        (index * length + state.place, state.numbers)
+        for index, row in enumerate(rows)
+        for state in row.states
+        if len(state.numbers) > 1
+    ]
+    places = np.array([place for place, _ in found])
+    reach = np.zeros((len(found), len(TARGETS)), dtype=np.bool_)
+    for size in {len(numbers) for _, numbers in found}:
+        chosen = [index for index, (_, numbers) in enumerate(found) if len(numbers) == size]
+        reach[chosen] = reached(np.array([found[index][1] for index in chosen], dtype=np.int32), TARGETS.stop - 1)
+    known = np.array([[trainable(numbers, target) for target in TARGETS] for _, numbers in found])
+    return places, reach, known
 
 
 class Stream(Dataset[Batch]):

@@ -109,15 +109,15 @@ def tensors(model: Transformer) -> dict[str, Tensor]:
 
 
 def write_gguf(model: Transformer, path: Path, name: str) -> None:
-    """Write an F32 GGUF with the tokenizer of `text` and, under `coat.puzzle.*`, how to read judge and backtrack."""
+    """Write an F32 GGUF with the tokenizer of `text` and, under `coat.notation.*`, how to read judge and backtrack."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_license("apache-2.0")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_shape(writer, model.config)
     _add_tokenizer(writer)
-    for role in ("tag", "good", "bad", "backtrack"):
-        writer.add_string(f"coat.puzzle.{role}", getattr(text, role.upper()))
+    for role in ("name", "tag", "good", "bad", "backtrack"):
+        writer.add_string(f"coat.notation.{role}", getattr(text, role.upper()))
     for tensor_name, weight in tensors(model).items():
         writer.add_tensor(tensor_name, weight.cpu().numpy())
     writer.write_header_to_file()
@@ -163,6 +163,9 @@ def quantise(source: Path, path: Path) -> None:
     """
     import llama_cpp
 
+    from coat.models.llama.bindings import quiet
+
+    quiet()
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype, params.nthread = Q8_0, 1
     code = llama_cpp.llama_model_quantize(str(source).encode(), str(path).encode(), ctypes.byref(params))

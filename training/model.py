@@ -159,6 +159,24 @@ class Transformer(nn.Module):
         return F.linear(hidden, self.embedding.weight)
 
 
+class Reach(nn.Module):
+    """A second reading of the hidden states, for training alone: which targets the numbers left can reach.
+
+    One judgement is one bit about one target; here every line that is read teaches a hundred. The logit of a
+    target is the product of its embedding with the projected hidden state.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.projection = nn.Linear(config.width, config.width, bias=False)
+        self.offset = nn.Parameter(torch.tensor(-2.0))
+        nn.init.zeros_(self.projection.weight)
+
+    def forward(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Logits (states, targets) from hidden states (states, width) and embeddings (targets, width)."""
+        return F.linear(self.projection(hidden), targets) + self.offset
+
+
 def initialise(model: Transformer, number_ids: tuple[int, int], structured: bool, seed: int) -> None:
     """Fill the weights in place, deterministically from `seed`.
 

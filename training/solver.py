@@ -84,6 +84,34 @@ def reachable(numbers: Numbers, targets: NDArray[np.int32], limit: int = LIMIT) 
     return solutions(numbers, targets, limit) > 0
 
 
+def reached(numbers: Numbers, highest: int, limit: int = LIMIT) -> NDArray[np.bool_]:
+    """Which of the targets 1..highest can be reached from each state: (batch, highest).
+
+    >>> np.flatnonzero(reached(np.array([[6, 4]], dtype=np.int32), 100)[0]) + 1
+    array([ 2, 10, 24])
+    """
+    batch, n = numbers.shape
+    if n > 2:
+        chunk = max(1, CHUNK // _leaves(n))
+        found = np.empty((batch, highest), dtype=np.bool_)
+        for start in range(0, batch, chunk):
+            after, legal = children(numbers[start : start + chunk], limit)
+            below = reached(after.reshape(-1, n - 1), highest, limit).reshape(*legal.shape, highest)
+            found[start : start + chunk] = (below & legal[:, :, None]).any(axis=1)
+        return found
+    values, legal = (numbers, np.ones_like(numbers, dtype=np.bool_)) if n == 1 else _pair_results(numbers, limit)
+    found = np.zeros((batch, highest), dtype=np.bool_)
+    state, column = np.nonzero(legal & (values >= 1) & (values <= highest))
+    found[state, values[state, column] - 1] = True
+    return found
+
+
+def _pair_results(numbers: Numbers, limit: int) -> tuple[Numbers, NDArray[np.bool_]]:
+    """The four results (batch, 4) of two numbers (batch, 2), and which of them are legal."""
+    after, legal = children(numbers, limit)
+    return after[:, :, 0], legal
+
+
 def _pair_solutions(numbers: Numbers, targets: NDArray[np.int32]) -> NDArray[np.int64]:
     """`solutions` for two numbers (batch, 2), without a division."""
     larger, smaller = np.maximum(numbers[:, 0], numbers[:, 1]), np.minimum(numbers[:, 0], numbers[:, 1])

@@ -19,7 +19,7 @@ FIRST_NUMBER = FIRST_BYTE + 256
 NUMBERS = 1000
 VOCABULARY = FIRST_NUMBER + NUMBERS
 
-TAG, GOOD, BAD, BACKTRACK = "?", "+", "-", "~"
+NAME, TAG, GOOD, BAD, BACKTRACK = "puzzle", "?", "+", "-", "~"
 
 
 def symbol(character: str) -> int:

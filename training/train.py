@@ -18,13 +18,14 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils import clip_grad_norm_
 
 from training import text
-from training.data import Batch, DataConfig, batches
+from training.data import TARGETS, Batch, DataConfig, batches
 from training.errors import TrainingError
 from training.evaluate import Exam
-from training.model import ModelConfig, Transformer, initialise
+from training.model import ModelConfig, Reach, Transformer, initialise
 from training.trees import BACKTRACK, JUDGE, POLICY, Mixture
 
 LOSSES = {"policy": POLICY, "judge": JUDGE, "backtrack": BACKTRACK}
@@ -44,6 +45,7 @@ class TrainConfig:
         clip: largest norm of the gradient.
         precision: "float32" or "bfloat16" (autocast; weights and optimiser stay float32).
         structured: whether number embeddings start as waves (`model.number_waves`).
+        reach: weight of `model.Reach` in the loss, where all of the text weighs 1.
         seed: of the initial weights.
     """
 
@@ -56,6 +58,7 @@ class TrainConfig:
     clip: float = 1.0
     precision: str = "bfloat16"
     structured: bool = True
+    reach: float = 1.0
     seed: int = 0
 
 
@@ -100,6 +103,7 @@ class Run:
 
     config: RunConfig
     model: Transformer
+    reach: Reach
     optimisers: list[torch.optim.Optimizer]
     step: int = 0
     seconds: float = 0.0
@@ -118,13 +122,13 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.rate * min(1.0, rise, fall)
 
 
-def optimisers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def optimisers(model: Transformer, reach: Reach, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon for the blocks' matrices where the configuration asks for it."""
     matrices = [weight for weight in model.blocks.parameters() if weight.dim() == 2]
     vectors = [weight for weight in model.parameters() if weight.dim() == 1]
     betas = (0.9, 0.98)
     groups: list[dict[str, Any]] = [
-        {"params": [model.embedding.weight], "weight_decay": config.weight_decay},
+        {"params": [model.embedding.weight, *reach.parameters()], "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
     if config.matrices == "adamw":
@@ -139,23 +143,30 @@ def fresh_run(config: RunConfig, device: str) -> Run:
     model = Transformer(config.model)
     numbers = (text.FIRST_NUMBER, text.FIRST_NUMBER + text.NUMBERS)
     initialise(model, numbers, config.train.structured, config.train.seed)
-    model.to(device)
-    return Run(config, model, optimisers(model, config.train))
+    reach = Reach(config.model)
+    model.to(device), reach.to(device)
+    return Run(config, model, reach, optimisers(model, reach, config.train))
 
 
-def losses(model: Transformer, batch: Batch, precision: str) -> dict[str, Tensor]:
-    """Weighted mean cross-entropies: "all", which is trained on, and one for each kind of target.
+def losses(run: Run, batch: Batch) -> dict[str, Tensor]:
+    """Weighted mean cross-entropies: "all", which is trained on, and one for each kind of target and for reach.
 
     A soft target's entropy counts, so the least possible policy loss is above zero.
     """
+    model, config = run.model, run.config.train
     device = model.embedding.weight.device
     on_device = Batch(*(torch.as_tensor(array).to(device, non_blocking=True) for array in batch))
-    tokens, positions, mask, sources, slots, labels, weights, kinds = on_device
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        hidden = model(tokens, positions, mask[:, None])
-        logits = model.logits(hidden.flatten(0, 1)[sources])
+    tokens, positions, mask, sources, slots, labels, weights, kinds, places, reached, known = on_device
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        hidden = model(tokens, positions, mask[:, None]).flatten(0, 1)
+        logits = model.logits(hidden[sources])
+        first = text.FIRST_NUMBER + TARGETS.start
+        reach = run.reach(hidden[places], model.embedding.weight[first : first + len(TARGETS)])
     terms = -logits.float().log_softmax(dim=-1)[slots, labels] * weights
-    found = {"all": terms.sum() / weights.sum()}
+    reached, known = torch.as_tensor(reached).float(), torch.as_tensor(known).float()
+    reached_terms = F.binary_cross_entropy_with_logits(reach.float(), reached, known, reduction="sum")
+    found = {"reach": reached_terms / known.sum()}
+    found["all"] = terms.sum() / weights.sum() + config.reach * found["reach"]
     for name, kind in LOSSES.items():
         chosen = kinds == kind
         found[name] = terms[chosen].sum().detach() / weights[chosen].sum().clamp(min=1e-9)
@@ -165,9 +176,9 @@ def losses(model: Transformer, batch: Batch, precision: str) -> dict[str, Tensor
 def train_step(run: Run, batch: Batch) -> dict[str, Tensor]:
     """One update of the weights; returns the losses before it."""
     config = run.config.train
-    found = losses(run.model, batch, config.precision)
+    found = losses(run, batch)
     torch.autograd.backward(found["all"])
-    clip_grad_norm_(run.model.parameters(), config.clip)
+    clip_grad_norm_([*run.model.parameters(), *run.reach.parameters()], config.clip)
     for optimiser in run.optimisers:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(run.step, config)
@@ -182,6 +193,7 @@ def save(run: Run, path: Path) -> None:
     state = {
         "config": asdict(run.config),
         "model": run.model.state_dict(),
+        "reach": run.reach.state_dict(),
         "optimisers": [optimiser.state_dict() for optimiser in run.optimisers],
         "step": run.step,
         "seconds": run.seconds,
@@ -202,7 +214,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"There is no checkpoint {path}.")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        known = {"config", "model", "optimisers", "step"} <= state.keys()
+        known = {"config", "model", "reach", "optimisers", "step"} <= state.keys()
     except (RuntimeError, OSError, EOFError, ValueError, AttributeError, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path} is no checkpoint that can be read.") from error
     if not known:
@@ -229,6 +241,7 @@ def resume(path: Path, config: RunConfig, device: str) -> Run:
     if len(state["optimisers"]) != len(run.optimisers):
         raise TrainingError(f"The run in {path.parent} was started with another --matrices.")
     run.model.load_state_dict(state["model"])
+    run.reach.load_state_dict(state["reach"])
     for optimiser, saved in zip(run.optimisers, state["optimisers"], strict=True):
         optimiser.load_state_dict(saved)
     run.step, run.seconds, run.curve = state["step"], state["seconds"], state["curve"]
@@ -325,7 +338,7 @@ def describe(point: dict[str, float]) -> str:
     """One line for a person."""
     parts = [f"step {point['step']:.0f}, {point['tokens'] / 1e6:.1f}M tokens, {point['rate'] / 1e3:.1f}k/s"]
     parts += [f"loss {point['loss_all']:.3f}"]
-    parts += [f"{name} {point[f'loss_{name}']:.3f}" for name in LOSSES]
+    parts += [f"{name} {point[f'loss_{name}']:.3f}" for name in (*LOSSES, "reach")]
     names = {"greedy": "solved", "greedy_legal": "legal", "judge_auc": "AUC", "backtrack_recall": "back"}
     parts += [f"{label} {point[name]:.3f}" for name, label in names.items() if name in point]
     return " · ".join(parts)
@@ -350,7 +363,7 @@ def write_curve(run: Run, folder: Path) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     tokens = [point["tokens"] / 1e6 for point in run.curve]
-    for name in LOSSES:
+    for name in (*LOSSES, "reach"):
         left.plot(tokens, [point[f"loss_{name}"] for point in run.curve], label=name)
     left.set(xlabel="million tokens", ylabel="loss (nats)", yscale="log")
     left.legend()

@@ -63,6 +63,13 @@ class Target(NamedTuple):
     kind: int
 
 
+class State(NamedTuple):
+    """The numbers that are left, as the line that ends with token number `place` says."""
+
+    place: int
+    numbers: tuple[int, ...]
+
+
 @dataclass
 class Row:
     """Branches written one after another, with what each token sees and what should follow it."""
@@ -73,6 +80,7 @@ class Row:
     parents: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
 
     def grow(self, parent: int | None, ids: Sequence[int]) -> int:
         """Append a branch below `parent` (a new tree when None) and return its number."""
@@ -83,6 +91,12 @@ class Row:
         self.branches += [branch] * len(ids)
         self.parents.append(branch if parent is None else parent)
         self.ends.append(len(self.tokens) - 1)
+        return branch
+
+    def line(self, parent: int | None, ids: Sequence[int], numbers: tuple[int, ...]) -> int:
+        """Append a line after which `numbers` are left and return its branch."""
+        branch = self.grow(parent, ids)
+        self.states.append(State(self.ends[branch], numbers))
         return branch
 
     def expect(self, branch: int, label: int, weight: float, kind: int) -> None:
@@ -138,7 +152,7 @@ def grow_tree(row: Row, levels: Sequence[Level], target: int, size: int, mixture
     `levels` are the states along the solution, the puzzle first; a puzzle without one has a single level.
     """
     limit = len(row.tokens) + size
-    branch = row.grow(None, text.problem_ids(levels[0].numbers, target))
+    branch = row.line(None, text.problem_ids(levels[0].numbers, target), levels[0].numbers)
     _judge(row, branch, any(levels[0].steps.values()), mixture)
     stems, goods = [branch], [good_steps(level, target, mixture) for level in levels]
     for level, good in zip(levels, goods, strict=True):
@@ -177,7 +191,7 @@ def _good_branch(row: Row, parent: int, step: Step, good: dict[Step, float], mix
     The parent's own next token is a target only for the `first` branch, since it is the same for all.
     """
     source, ids = row.ends[parent], step.ids
-    branch = row.grow(parent, ids)
+    branch = row.line(parent, ids, step.left)
     rivals = [(rival.ids, weight) for rival, weight in good.items()]
     for place, token in enumerate(ids):
         shares: defaultdict[int, float] = defaultdict(float)
@@ -194,7 +208,7 @@ def _good_branch(row: Row, parent: int, step: Step, good: dict[Step, float], mix
 
 def _bad_branch(row: Row, parent: int, step: Step, mixture: Mixture) -> None:
     """Add a wrong step: no loss on its own tokens, then a bad judgement and a backtrack token."""
-    branch = row.grow(parent, step.ids)
+    branch = row.line(parent, step.ids, step.left)
     row.expect(branch, text.symbol(text.BACKTRACK), mixture.backtrack, BACKTRACK)
     _judge(row, branch, False, mixture)
 

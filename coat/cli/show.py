@@ -93,6 +93,8 @@ def report(result: Mapping[str, Any]) -> "Text":
         "Stopped", f"{result['stop']}; confidence {result['confidence']:.2f}; {result['strategy']} on {result['model']}"
     )
     line("Cost", cost(result["usage"]))
+    for remark in result["remarks"]:
+        line("Note", remark, "yellow")
     text.rstrip()
     return text
 

@@ -97,17 +97,34 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Notation:
+    """The text of its own that a model was trained on, as its file declares it.
+
+    `name` says which text; a task that knows it poses its problems in it. After a line `tag` asks for a judgement, of
+    which `good` and `bad` are the two tokens; `backtrack` in place of a step takes the last one back.
+    """
+
+    name: str
+    tag: str
+    good: str
+    bad: str
+    backtrack: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a model can do; an evaluator that needs more is refused by name.
 
     `context` is the longest path in tokens (prompt and continuation). `tokens`: it works on token ids.
-    `logprobs`: completions carry their log-probability. `candidates`: it can score.
+    `logprobs`: completions carry their log-probability. `candidates`: it can score. `notation`: what it reads and
+    writes instead of conversations.
     """
 
     context: int
     tokens: bool
     logprobs: bool
     candidates: bool
+    notation: Notation | None = None
 
 
 @runtime_checkable

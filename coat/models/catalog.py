@@ -66,8 +66,14 @@ PACKAGES = {
         "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         parts=True,
     ),
+    "puzzle": Package(
+        "coat-reasoning",
+        "coat",
+        "puzzle.gguf",
+        "0" * 64,
+    ),
 }
-"""The short names. The first one that is installed is the default model."""
+"""The short names. The first one that is installed is the default model; arithmetic puzzles have one of their own."""
 
 _KV_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _KV_UINT32, _KV_STRING, _KV_ARRAY = 4, 8, 9

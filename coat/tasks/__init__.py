@@ -6,10 +6,11 @@ A new task is one file with a class that fits `Task`, and one line in `TASKS`.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from coat.errors import no_such
-from coat.models import Message
+from coat.errors import InputError, no_such
+from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
 from coat.tasks.arithmetic import Arithmetic
+from coat.tasks.puzzle import Puzzle
 from coat.tasks.qa import QuestionAnswering
 from search import Action
 
@@ -23,6 +24,8 @@ class Task(Protocol):
     """A problem as a person would type it."""
     step_tokens: int
     """The most tokens that one step may take."""
+    model: str | None
+    """The short name of the model that is used unless another is named; None for the first that is installed."""
     step_end: tuple[str, ...]
     """The stop strings that end a step."""
     temperature: float
@@ -34,8 +37,12 @@ class Task(Protocol):
         """The problem that `text` states; InputError where it states none."""
         ...
 
-    def messages(self, problem: Problem) -> list[Message]:
-        """The conversation whose next turn, the assistant's, is the path."""
+    def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
+        """What `model` reads before the path: a conversation whose next turn, the assistant's, is the path."""
+        ...
+
+    def remarks(self, problem: Problem) -> list[str]:
+        """What a person should know before trusting a result, a sentence each."""
         ...
 
     def depth(self, problem: Problem) -> int:
@@ -83,3 +90,17 @@ def get(name: str) -> Task:
     if name not in TASKS:
         raise no_such("task", "tasks", name, TASKS)
     return TASKS[name]()
+
+
+def adapt(task: Task, model: LanguageModel) -> Task:
+    """`task` in the text that `model` reads and writes.
+
+    Raises:
+        InputError: the model was trained on something else.
+    """
+    notation = model.capabilities.notation
+    if notation is None:
+        return task
+    if notation.name == Puzzle.NOTATION and isinstance(task, Arithmetic):
+        return Puzzle(task.name, task.target, notation.backtrack)
+    raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")

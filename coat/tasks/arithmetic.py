@@ -9,7 +9,7 @@ from typing import Any
 
 from coat import prompts
 from coat.errors import IllegalStepError, InputError
-from coat.models import Message
+from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
 from search import Action
 
@@ -28,10 +28,11 @@ class Arithmetic:
     temperature: float = 1.2
     step_end: tuple[str, ...] = ("\n",)
     verifies: bool = True
+    model: str | None = "puzzle"
 
     def __init__(self, name: str, target: int | None = None) -> None:
         self.name = name
-        self._target = target
+        self.target = target
         self.sample = "4 9 10 13" if target else "83 18 75 = 10"
         goal = str(target) if target else "a target"
         self.summary = f"make {goal} from the numbers with + - * /, each number used once"
@@ -46,32 +47,32 @@ class Arithmetic:
         shown = _shown(text)
         if target is None:
             raise InputError(f"{shown} has no target; write the numbers, then = and the target: {self.sample!r}")
-        if self._target not in (None, target):
-            raise InputError(f"the target of {self.name} is always {self._target}, not {target}; try --task countdown")
+        if self.target not in (None, target):
+            raise InputError(f"the target of {self.name} is always {self.target}, not {target}; try --task countdown")
         if not FEWEST <= len(numbers) <= MOST:
             raise InputError(f"{shown} has {len(numbers)} numbers; give {FEWEST} to {MOST}, like {self.sample!r}")
         if any(abs(number) > LARGEST for number in (*numbers, target)):
             raise InputError(f"a number in {shown} is beyond {LARGEST}")
-        question = " ".join(map(str, numbers)) + ("" if self._target else f" = {target}")
+        question = " ".join(map(str, numbers)) + ("" if self.target else f" = {target}")
         return Problem(question, self.name, {"numbers": numbers, "target": target})
 
     def _split(self, text: str) -> tuple[tuple[int, ...], int | None]:
         if text.lstrip().startswith("{"):
             return self._from_json(text)
         left, equals, right = text.partition("=")
-        if equals and self._target is not None:
+        if equals and self.target is not None:
             raise InputError(
-                f"the target of {self.name} is always {self._target}; give only the numbers: {self.sample!r}"
+                f"the target of {self.name} is always {self.target}; give only the numbers: {self.sample!r}"
             )
         numbers = tuple(_integer(word, text) for word in re.split(r"[\s,]+", left.strip()) if word)
-        return numbers, _integer(right.strip(), text) if equals else self._target
+        return numbers, _integer(right.strip(), text) if equals else self.target
 
     def _from_json(self, text: str) -> tuple[tuple[int, ...], int | None]:
         try:
             data: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{_shown(text)} is not JSON: {error}") from error
-        numbers, target = data.get("nums", data.get("input")), data.get("target", data.get("output", self._target))
+        numbers, target = data.get("nums", data.get("input")), data.get("target", data.get("output", self.target))
         if numbers is None:
             raise InputError(f'{_shown(text)} has neither "nums" nor "input"')
         words = re.split(r"[\s,]+", numbers.strip()) if isinstance(numbers, str) else numbers
@@ -79,9 +80,13 @@ class Arithmetic:
             raise InputError(f'{_shown(text)} has no list of numbers; write them like {{"nums": [3, 7, 25, 50]}}')
         return tuple(_integer(word, text) for word in words), None if target is None else _integer(target, text)
 
-    def messages(self, problem: Problem) -> list[Message]:
+    def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
         """Instructions, solved examples as earlier turns, and the puzzle."""
-        return prompts.arithmetic(problem.given["numbers"], problem.given["target"])
+        return model.chat(prompts.arithmetic(problem.given["numbers"], problem.given["target"]))
+
+    def remarks(self, problem: Problem) -> list[str]:
+        """None."""
+        return []
 
     def depth(self, problem: Problem) -> int:
         """One step fewer than there are numbers."""

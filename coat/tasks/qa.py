@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from coat import prompts
 from coat.errors import IllegalStepError, InputError
-from coat.models import Message
+from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
 from search import Action
 
@@ -25,6 +25,7 @@ class QuestionAnswering:
     temperature: float = 0.8
     step_end: tuple[str, ...] = ("\n",)
     verifies: bool = False
+    model: str | None = None
 
     def read(self, text: str) -> Problem:
         """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
@@ -47,9 +48,13 @@ class QuestionAnswering:
             raise InputError(f"the question is not valid Unicode: {question[:80]!r}; write it as UTF-8")
         return Problem(question, self.name, gold=None if gold is None else str(gold))
 
-    def messages(self, problem: Problem) -> list[Message]:
+    def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
         """Instructions, worked examples as earlier turns, and the question."""
-        return prompts.question(problem.question)
+        return model.chat(prompts.question(problem.question))
+
+    def remarks(self, problem: Problem) -> list[str]:
+        """None."""
+        return []
 
     def depth(self, problem: Problem) -> int:
         """Up to eight steps: a few hops, each with a thought, and the answer."""

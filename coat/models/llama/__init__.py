@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from coat.models import (
     Capabilities,
     Completion,
     Message,
+    Notation,
     Prompt,
     SampleRequest,
     ScoreRequest,
@@ -47,10 +48,13 @@ class LlamaModel:
         self.name = name or path.stem
         llama = Llama(path, options)
         self._opening = llama.opening()
+        self.threads = llama.threads
         self._tokenize = lru_cache(maxsize=4096)(llama.tokenize)
         self._template = ChatTemplate.of(llama)
         context = min(options.cells, llama.trained_context)
-        self.capabilities = Capabilities(context=context, tokens=True, logprobs=True, candidates=True)
+        self.capabilities = Capabilities(
+            context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama)
+        )
         self.fingerprint = f"{file_hash(path)}:{options.cells}:{options.batch}:{llama_cpp.__version__}"
         self._decoder = Decoder(llama)
 
@@ -110,6 +114,13 @@ class LlamaModel:
         if len(ids) != 1:
             raise ModelError(f"{text!r} is {len(ids)} tokens in {self.name}, and only a single token can be scored")
         return ids[0]
+
+
+def _notation(llama: Llama) -> Notation | None:
+    """The notation that the GGUF declares under `coat.notation`."""
+    declared = {each.name: llama.metadata(f"coat.notation.{each.name}") for each in fields(Notation)}
+    known = {name: value for name, value in declared.items() if value is not None}
+    return Notation(**known) if len(known) == len(declared) else None
 
 
 def _check(options: ContextOptions) -> None:

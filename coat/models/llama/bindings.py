@@ -24,6 +24,9 @@ MAX_SEQUENCES = 256
 LOGITS_BYTES = 64 << 20
 """llama.cpp reserves a row of logits for every sequence id; with a large vocabulary there are fewer ids, for memory."""
 
+SMALL = 20_000_000
+"""Parameters below which a second thread costs more than it brings: each layer waits for all of them several times."""
+
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 
@@ -43,8 +46,13 @@ def quiet() -> None:
     llama_cpp.llama_log_set(_to_logging, ctypes.c_void_p(0))
 
 
-def default_threads() -> int:
-    """Decoding threads: the processors this process may use, halved above four where two share a core."""
+def default_threads(parameters: int) -> int:
+    """Decoding threads: one for a model of less than `SMALL` parameters, which threads only make wait for each other;
+
+    else the processors this process may use, halved above four where two share a core.
+    """
+    if parameters < SMALL:
+        return 1
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return count if count <= 4 else count // 2
 
@@ -109,7 +117,8 @@ class Llama:
         params.n_batch = params.n_ubatch = options.batch
         params.n_seq_max = params.n_outputs_max = self.sequences
         params.kv_unified = params.swa_full = True
-        params.n_threads = params.n_threads_batch = options.threads or default_threads()
+        self.threads = options.threads or default_threads(llama_cpp.llama_model_n_params(self.model))
+        params.n_threads = params.n_threads_batch = self.threads
         self.ctx = llama_cpp.llama_init_from_model(self.model, params)
         if not self.ctx:
             raise ModelError(f"{path} was read, but a context of {options.cells} tokens does not fit into memory.")
@@ -156,11 +165,14 @@ class Llama:
             raise BackendError("the model is closed")
         data = text.encode("utf-8", "surrogatepass")
         room = len(data) + 8
-        ids = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, room, False, control)
-        if count < 0:
-            raise BackendError(f"llama.cpp could not tokenize a text of {len(data)} bytes")
-        return tuple(ids[:count])
+        while True:
+            ids = (llama_cpp.llama_token * room)()
+            count = int(llama_cpp.llama_tokenize(self.vocab, data, len(data), ids, room, False, control))
+            if count >= 0:
+                return tuple(ids[:count])
+            if -count <= room:
+                raise BackendError(f"llama.cpp could not tokenize a text of {len(data)} bytes")
+            room = -count  # a vocabulary without a token for the space spells it in three
 
     def piece(self, token: int) -> bytes:
         """The bytes that `token` stands for; control tokens stand for none."""

@@ -1,0 +1,70 @@
+"""The arithmetic puzzles in the text that the puzzle model was trained on; see `training/text.py`."""
+
+import re
+from collections.abc import Sequence
+
+from coat.errors import IllegalStepError
+from coat.models import LanguageModel, Prompt, Text
+from coat.problem import Problem
+from coat.tasks.arithmetic import Arithmetic
+from search import Action
+
+LINE = re.compile(r"(\d{1,12})([-+*/])(\d{1,12})=(\d{1,12})(?::(\d{1,12}(?:,\d{1,12})*))?")
+COUNTS, NUMBERS, TARGETS = range(3, 6), range(1, 100), range(1, 101)
+"""What the model was trained on."""
+
+
+class Puzzle(Arithmetic):
+    """A problem is the line `24:4,9,10,13`, a step `13-9=4:4,10`: after the colon the other numbers left.
+
+    Steps are shown as `13 - 9 = 4`, like those of any other model.
+    """
+
+    NOTATION = "puzzle"
+
+    temperature = 1.0
+
+    def __init__(self, name: str, target: int | None, backtrack: str) -> None:
+        super().__init__(name, target)
+        self._backtrack = backtrack
+
+    def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
+        """The target and the numbers, ascending."""
+        numbers = ",".join(map(str, sorted(problem.given["numbers"])))
+        return (Text(f"{problem.given['target']}:{numbers}\n"),)
+
+    def remarks(self, problem: Problem) -> list[str]:
+        """Whether the puzzle is outside what the model was trained on."""
+        numbers, target = problem.given["numbers"], problem.given["target"]
+        if len(numbers) in COUNTS and all(number in NUMBERS for number in numbers) and target in TARGETS:
+            return []
+        known = (
+            f"the puzzle model was trained on {COUNTS[0]} to {COUNTS[-1]} numbers from {NUMBERS[0]} to {NUMBERS[-1]}"
+            f" and targets from {TARGETS[0]} to {TARGETS[-1]}; this puzzle is outside of that, and it may well fail"
+        )
+        return [known]
+
+    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+        """A line of the notation, true and right about what is left, as `a op b = c`.
+
+        Raises:
+            IllegalStepError: any other text.
+        """
+        if text == self._backtrack:
+            if not path:
+                raise IllegalStepError("there is no step to go back on")
+            return "backtrack", text
+        match = LINE.fullmatch(text)
+        if match is None:
+            raise IllegalStepError(f"{text!r} is not of the form a op b = c : numbers left")
+        a, symbol, b, result, others = match.groups()
+        step = f"{a} {symbol} {b} = {result}"
+        action, _ = super().parse(problem, path, step)
+        said = sorted([int(result), *map(int, (others or "").split(",") if others else ())])
+        if said != sorted(self.left(problem, [*path, step])):
+            raise IllegalStepError(f"{text!r} is wrong about the numbers that are left")
+        return action, step
+
+    def note(self, problem: Problem, path: Sequence[str]) -> str:
+        """Nothing: the model writes the numbers left itself."""
+        return ""
