@@ -102,7 +102,7 @@ def start(
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
         policy = _model(stack, rules.model if model is None else model, options)
-        rules = tasks.adapt(rules, policy)
+        rules = tasks.adapt(rules, policy, settings.rules)
         judge = None if prm is None else _model(stack, prm, options)
         store = _memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}

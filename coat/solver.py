@@ -207,7 +207,8 @@ class Solver:
             except IllegalStepError:
                 self.usage.illegal += 1
                 continue
-            steps.append(Step(text, action, completion.tokens, completion.logprob, completion.generated))
+            state = self.task.state(self.problem, [*texts, text]) if action in ("think", "recall") else ""
+            steps.append(Step(text, action, completion.tokens, completion.logprob, completion.generated, state))
         return Expansion(tuple(steps), ids, account.spent)
 
     def _temperature(self, request: Expand) -> float:

@@ -19,6 +19,7 @@ def _coat(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
         exploration=settings.exploration,
         threshold=settings.threshold,
         depth=depth,
+        episodes=settings.episodes,
         budget=budget,
     )
 

@@ -29,6 +29,7 @@ def mcts(
     threshold: float = 0.5,
     retries: int = 3,
     patience: int = 64,
+    episodes: bool = True,
     budget: Budget | None = None,
 ) -> Search:
     """Grow `tree` by at most `simulations` expansions of `width` steps each, `parallel` at a time, to `depth` steps.
@@ -37,6 +38,7 @@ def mcts(
     expansion the deepest ancestor whose judged value is above `threshold`. A node is exhausted when nothing below it
     can be expanded; one that brought nothing new is first tried `retries` times in a row. The root is tried as long as
     there is nothing else to do; after `patience` expansions of it in a row that brought nothing new the search ends.
+    With `episodes` a step to a state that another branch has reached is not taken: what was found there holds here.
     """
     budget = budget or Budget()
     outstanding: deque[Simulation] = deque()
@@ -63,7 +65,7 @@ def mcts(
                 judge(tree, simulation.children, reply, backup)
                 offer(tree, simulation.children, depth)
             else:
-                simulation.children = grow(tree, simulation.node, reply)
+                simulation.children = grow(tree, simulation.node, reply, episodes=episodes)
                 tree[simulation.node].barren = 0 if simulation.children else tree[simulation.node].barren + 1
                 if simulation.children and not refuted(tree, simulation.node) and not closed(tree, simulation.node):
                     simulation.request = Evaluate(tuple(simulation.children))
@@ -125,17 +127,17 @@ def follow(tree: Tree, exploration: float, select: Select) -> int:
     return node.id
 
 
-def grow(tree: Tree, node: int, expansion: Expansion) -> list[int]:
+def grow(tree: Tree, node: int, expansion: Expansion, *, episodes: bool = False) -> list[int]:
     """Add what is new among the steps; the ids of the children to be evaluated.
 
-    A step that a sibling already holds is merged into it. Priors are the softmax over all siblings' mean
-    log-probabilities. A step back is added as a closed node and not evaluated.
+    A step that a sibling already holds is merged into it, with `episodes` also one to a state known anywhere. Priors
+    are the softmax over all siblings' mean log-probabilities. A step back is added as a closed node and not evaluated.
     """
     known = {(tree[child].step.action, tree[child].step.text) for child in tree[node].children}
     tree[node].recalled += tuple(fact for fact in expansion.recalled if fact not in tree[node].recalled)
     added = []
     for step in expansion.steps:
-        if (step.action, step.text) in known:
+        if (step.action, step.text) in known or (episodes and step.state and step.state in tree.states):
             continue
         known.add((step.action, step.text))
         child = tree.add(node, step)

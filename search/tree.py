@@ -16,7 +16,8 @@ class Step:
     """One unit of reasoning.
 
     `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
-    None where unknown; `generated` counts the tokens it cost.
+    None where unknown; `generated` counts the tokens it cost. `state` is what paths share that have the same future,
+    empty where that is unknown.
     """
 
     text: str
@@ -24,6 +25,7 @@ class Step:
     tokens: tuple[int, ...] = ()
     logprob: float | None = None
     generated: int = 0
+    state: str = ""
 
     @property
     def mean_logprob(self) -> float:
@@ -63,10 +65,14 @@ class Node:
 
 
 class Tree:
-    """Nodes by id; node 0 is the root, an empty step, and a parent's id is below its child's."""
+    """Nodes by id; node 0 is the root, an empty step, and a parent's id is below its child's.
+
+    `states` are those of all its steps.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = [Node(0, None, Step(""), 0)]
+        self.states: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -78,6 +84,7 @@ class Tree:
         """Append a child of `parent`; its id."""
         node = Node(len(self.nodes), parent, step, self.nodes[parent].depth + 1, status=STATUS[step.action])
         self.nodes.append(node)
+        self.states.add(step.state)
         self.nodes[parent].children.append(node.id)
         return node.id
 
@@ -128,6 +135,7 @@ class Tree:
             raise ValueError("not a tree: it has no root")
         for node in tree.nodes[1:]:
             tree.nodes[node.parent].children.append(node.id)  # type: ignore[index]
+            tree.states.add(node.step.state)
         return tree
 
 
@@ -151,7 +159,7 @@ def _node_dict(node: Node) -> dict[str, Any]:
     return {name: getattr(node, name) for name in SAVED} | {
         "recalled": list(node.recalled),
         "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
-        | {"logprob": step.logprob, "generated": step.generated},
+        | {"logprob": step.logprob, "generated": step.generated, "state": step.state},
     }
 
 

@@ -78,7 +78,7 @@ def solve(question: str = "4 9 10 13", model: ScriptedModel | None = None, **kno
 def opening(task: str, question: str) -> int:
     """How many tokens the prompt has before the first step."""
     model, rules = ScriptedModel({}), tasks.get(task)
-    return len(model.path(model.chat(rules.messages(rules.read(question)))))
+    return len(model.path(rules.prompt(rules.read(question), model)))
 
 
 def deeper(request: SampleRequest | ScoreRequest) -> bool:
@@ -118,7 +118,7 @@ def test_the_model_reads_the_puzzle_the_steps_and_what_is_left() -> None:
     witness, task = Witness(LINE), tasks.get("game24")
     solve("1 1 4 6", witness, width=1)
     problem = task.read("1 1 4 6")
-    root = witness._text(witness.chat(task.messages(problem)))
+    root = witness._text(task.prompt(problem, witness))
     first, second = "1 * 1 = 1", "4 * 1 = 4"
     one = f"{root}{first}\n{task.note(problem, [first])}"
     assert [prompt for prompt, _ in witness.drawn] == [

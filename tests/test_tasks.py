@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from coat import tasks
 from coat.errors import IllegalStepError, InputError
+from coat.models import Text
+from coat.models.scripted import ScriptedModel
 from coat.problem import Problem
 from coat.tasks import Task
 from coat.tasks.arithmetic import Arithmetic
@@ -330,7 +332,9 @@ def test_every_task_reads_its_own_sample(name: str) -> None:
     task = tasks.get(name)
     problem = task.read(task.sample)
     assert problem.task == task.name == name
-    assert task.messages(problem)[-1].role == "user"
+    prompt = task.prompt(problem, ScriptedModel({}))
+    assert isinstance(prompt[-2], Text)
+    assert all(word in prompt[-2].text for word in problem.question.split() if word != "=")
     assert isinstance(task, Arithmetic | QuestionAnswering)
     assert task.verifies is not (name == "qa")
 

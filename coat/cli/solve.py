@@ -60,6 +60,9 @@ def solve(
     lanes: Annotated[int, typer.Option(help="Siblings that grow at once.")] = 16,
     threads: Annotated[int, typer.Option(help="Processor threads; 0: all that help.")] = 0,
     gpu_layers: Annotated[int, typer.Option(help="Layers on the GPU; -1: all, where the build has one.")] = -1,
+    verify: Annotated[bool, typer.Option(help="Let the task's verifier judge answers and end the search.")] = True,
+    episodes: Annotated[bool, typer.Option(help="Enter no state that another branch has reached.")] = True,
+    rules: Annotated[bool, typer.Option(help="Drop steps that break the task's rules.")] = True,
     journal: JournalFile = None,
     no_journal: NoJournal = False,
     as_json: AsJson = False,
@@ -89,6 +92,9 @@ def solve(
         "accept": accept,
         "beta": beta,
         "recall": recall,
+        "verify": verify,
+        "episodes": episodes,
+        "rules": rules,
     }
     with closing(open_journal(journal, no_journal)) as log:
         _run(call, log, as_json, trace, verbose)

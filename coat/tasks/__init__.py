@@ -10,7 +10,7 @@ from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
 from coat.tasks.arithmetic import Arithmetic
-from coat.tasks.puzzle import Puzzle
+from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
 from search import Action
 
@@ -57,6 +57,10 @@ class Task(Protocol):
         """What the model is told after `path` before it goes on, as data; empty where there is nothing to tell."""
         ...
 
+    def state(self, problem: Problem, path: Sequence[str]) -> str:
+        """What paths share that have the same future, such as the numbers left; empty where that is unknown."""
+        ...
+
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
         """The answer that a finished path gives."""
         ...
@@ -92,15 +96,17 @@ def get(name: str) -> Task:
     return TASKS[name]()
 
 
-def adapt(task: Task, model: LanguageModel) -> Task:
-    """`task` in the text that `model` reads and writes.
+def adapt(task: Task, model: LanguageModel, rules: bool = True) -> Task:
+    """`task` in the text that `model` reads and writes; without `rules`, steps that break them are taken as well.
 
     Raises:
-        InputError: the model was trained on something else.
+        InputError: the model was trained on something else, or the task cannot do without rules.
     """
     notation = model.capabilities.notation
-    if notation is None:
+    if notation is None and rules:
         return task
+    if notation is None:
+        raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
     if notation.name == Puzzle.NOTATION and isinstance(task, Arithmetic):
-        return Puzzle(task.name, task.target, notation.backtrack)
+        return (Puzzle if rules else Unruled)(task.name, task.target, notation.backtrack)
     raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")

@@ -122,6 +122,10 @@ class Arithmetic:
         """The numbers that are left."""
         return prompts.numbers_left(self.left(problem, path)) if path else ""
 
+    def state(self, problem: Problem, path: Sequence[str]) -> str:
+        """The numbers left, in ascending order."""
+        return " ".join(map(str, sorted(self.left(problem, path))))
+
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
         """The path as one expression, such as `(13 - 9) * (10 - 4) = 24`."""
         terms = [(Fraction(number), str(number)) for number in problem.given["numbers"]]

@@ -68,3 +68,49 @@ class Puzzle(Arithmetic):
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """Nothing: the model writes the numbers left itself."""
         return ""
+
+
+class Unruled(Puzzle):
+    """The same text without its rules: any line of the form is a step, and what it says is left counts as left.
+
+    An ablation. An answer is still right only where every step of its path is.
+    """
+
+    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+        """A line of the form, as it is.
+
+        Raises:
+            IllegalStepError: any other text.
+        """
+        if text == self._backtrack:
+            return super().parse(problem, path, text)
+        match = LINE.fullmatch(text)
+        if match is None:
+            raise IllegalStepError(f"{text!r} is not of the form a op b = c : numbers left")
+        return ("think" if match[5] else "answer"), text
+
+    def state(self, problem: Problem, path: Sequence[str]) -> str:
+        """The numbers that the last step says are left."""
+        match = LINE.fullmatch(path[-1])
+        assert match is not None, "only steps of the form are taken"
+        return " ".join(sorted([match[4], *(match[5] or "").split(",")]))
+
+    def answer(self, problem: Problem, path: Sequence[str]) -> str:
+        """The path as one expression, or its last line where it broke a rule."""
+        steps = self._checked(problem, path)
+        return path[-1] if steps is None else super().answer(problem, steps)
+
+    def verify(self, problem: Problem, path: Sequence[str]) -> bool:
+        """Whether every step is legal, one number is left, and it is the target."""
+        steps = self._checked(problem, path)
+        return steps is not None and super().verify(problem, steps)
+
+    def _checked(self, problem: Problem, path: Sequence[str]) -> list[str] | None:
+        """The steps as the rules want them, None where one breaks a rule."""
+        steps: list[str] = []
+        try:
+            for text in path:
+                steps.append(super().parse(problem, steps, text)[1])
+        except IllegalStepError:
+            return None
+        return steps

@@ -87,6 +87,10 @@ class QuestionAnswering:
         """Nothing: what the model is told between steps are recalled facts."""
         return ""
 
+    def state(self, problem: Problem, path: Sequence[str]) -> str:
+        """Unknown."""
+        return ""
+
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
         """What follows `Answer:`."""
         return path[-1].partition(":")[2].strip() if path else ""
