@@ -24,9 +24,14 @@ SIGNS: dict[str, Action] = {"=": "answer", "<": "backtrack", "?": "recall"}
 
 
 def step(word: str) -> Step:
-    """A step as a word: "a" thinks, "?a" recalls, "=a" answers, "<" steps back; "a@0.5" has probability 0.5."""
+    """A step as a word: "a" thinks, "?a" recalls, "=a" answers, "<" steps back.
+
+    "a@0.5" has probability 0.5, "a#s" leads to state s.
+    """
+    word, _, state = word.partition("#")
     text, _, probability = word.partition("@")
-    return Step(text, SIGNS.get(text[0], "think"), logprob=math.log(float(probability or 1)), generated=1)
+    logprob = math.log(float(probability or 1))
+    return Step(text, SIGNS.get(text[0], "think"), logprob=logprob, generated=1, state=state)
 
 
 class World:

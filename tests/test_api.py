@@ -29,7 +29,8 @@ from coat.usage import Usage
 from memory import AssociativeMemory, HashingEmbedder
 
 LINE = {": 1 1 4 6\n": ["1 * 1 = 1\n"], ": 4 6 1\n": ["4 * 1 = 4\n"], ": 6 4\n": ["6 * 4 = 24\n"]}
-KEYS = ["answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed", "usage", "tree"]
+KEYS = ["answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed"]
+KEYS += ["remarks", "usage", "tree"]
 COUNTS = ["generated", "scored", "evaluated", "unique", "replayed", "decodes"]
 COUNTS += ["expansions", "evaluations", "recalls", "illegal", "unreadable", "seconds"]
 

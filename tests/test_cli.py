@@ -15,7 +15,8 @@ import pytest
 
 COAT = [sys.executable, "-m", "coat"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-KEYS = ["answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed", "usage", "tree"]
+KEYS = ["answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed"]
+KEYS += ["remarks", "usage", "tree"]
 USAGE = ["generated", "scored", "evaluated", "unique", "replayed", "decodes", "expansions", "evaluations", "recalls"]
 
 pytestmark = pytest.mark.xdist_group("llama")
@@ -58,7 +59,7 @@ def test_help_lists_every_command(coat: Run) -> None:
         (["solve", "--evaluator", "prm", "why?"], "name its model with --prm"),
         (["solve", "--evaluator", "verifier", "why?"], "has no verifier"),
         (["solve", "--memory", "none.db", "why?"], "there is no memory file none.db"),
-        (["solve", "--context", "100", "--task", "game24", "1 1 4 6"], "shorten the question"),
+        (["solve", "--context", "100", "--model", "smollm2", "--task", "game24", "1 1 4 6"], "shorten the question"),
         (["view", "none.json"], "cannot read the trace none.json"),
         (["resume", "99"], "there is no run 99"),
         (["memory", "forget", "--memory", "none.db"], "not both, not neither"),

@@ -84,8 +84,8 @@ def test_the_model_is_asked_about_its_own_path() -> None:
     assert asked_of(READINGS["self"], STEPS) == ("the policy's own path", f"\n\n{prompts.JUDGE}\n")
 
 
-def test_a_tag_continues_the_path() -> None:
-    assert asked_of(Reading("tag", ("+",), ("-",), " ки"), STEPS) == ("the policy's own path", " ки")
+def test_a_tag_continues_the_path_on_a_line_of_its_own() -> None:
+    assert asked_of(Reading("tag", ("+",), ("-",), "ки"), STEPS) == ("the policy's own path\n", "ки")
 
 
 def test_math_shepherd_reads_numbered_steps_with_a_tag_after_each() -> None:
@@ -264,7 +264,7 @@ def test_a_spec_that_cannot_be_met_is_refused_by_name(spec: str, preset: str, me
 
 def test_another_model_is_not_asked_to_continue_the_policys_own_tokens() -> None:
     policy, judge = Judge(SIGNS, "Yes", "No", name="policy"), Judge(SIGNS, "Yes", "No", name="judge")
-    with pytest.raises(InputError, match="judge cannot read the policy's own path"):
+    with pytest.raises(InputError, match="judge judges only paths that it can read as its own"):
         build("prm", QA, policy, judge, "self")
     assert build("prm", QA, policy, Judge(SIGNS, "Yes", "No", name="policy"), "self").name == "prm"
 

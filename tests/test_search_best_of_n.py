@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from search import Evaluate, Expand, Tree, best_of_n
+from search import Budget, Evaluate, Expand, Tree, best_of_n
 
 
 def test_every_line_grows_to_its_answer(world: Any, play: Any) -> None:
@@ -83,3 +83,36 @@ def test_the_expansions_are_counted_and_their_facts_noted(world: Any) -> None:
     search.send(type(reply)(reply.steps, recalled=(5, -2)))
     search.close()
     assert (tree[0].expansions, tree[0].recalled) == (1, (5, -2))
+
+
+def test_for_a_vote_nobody_is_asked_what_the_answers_are_worth(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a =b"], "a": ["=c"]})
+    play(best_of_n(tree, n=2, judged=False, budget=Budget(tokens=3, cost=1)), answer)
+    assert answer.asked == [Expand(0, 2), Expand(1, 1)]
+    assert [node.judged for node in tree.terminals()] == [None, None]
+
+
+def test_self_backtracking_takes_the_wrong_lines_back_by_one_step_and_shares_n_new_ones(world: Any, play: Any) -> None:
+    tree = Tree()
+    # Of four lines one answers and three step back, b and c before aa does: √4 = 2 of these go on from a step before.
+    lines = {"": ["a b c =d", "e e", "=f =h"], "a": ["aa"], "b": ["<"], "c": ["<"], "aa": ["<"], "e": ["=g"]}
+    answer = world(tree, lines)
+    play(best_of_n(tree, n=4, backtracks=1), answer)
+    assert answer.expanded == ["", "a", "b", "c", "aa", "", "", "e", "e"]
+    assert [request.width for request in answer.asked if isinstance(request, Expand)] == [4, 1, 1, 1, 1, 2, 2, 1, 1]
+    assert [tree[node].step.text for node in tree[0].children] == ["a", "b", "c", "=d", "e", "e", "=f", "=h"]
+
+
+@pytest.mark.parametrize("backtracks", [0, 1, 3])
+def test_self_backtracking_ends_when_no_line_stepped_back_or_all_its_turns_are_over(
+    backtracks: int, world: Any, play: Any
+) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"] * 9, "a": ["<"] * 9})
+    play(best_of_n(tree, n=1, backtracks=backtracks), answer)
+    assert answer.expanded == ["", "a"] * (1 + backtracks)
+    tree = Tree()
+    answer = world(tree, {"": ["=a"] * 9})
+    play(best_of_n(tree, n=1, backtracks=backtracks), answer)
+    assert answer.expanded == [""]

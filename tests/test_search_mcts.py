@@ -228,3 +228,20 @@ def test_a_branch_whose_answers_are_all_in_is_sampled_again_before_it_closes(wor
     play(mcts(tree, simulations=5, width=1, retries=2, patience=1), answer)
     assert answer.expanded == ["", "a", "a", "a", "a"]  # two answers, then twice nothing new
     assert [node.status for node in tree.nodes] == ["open", "dead", "terminal", "terminal"]
+
+
+@pytest.mark.parametrize("episodes", [True, False])
+def test_a_state_that_another_branch_has_reached_is_not_entered_twice(episodes: bool, world: Any, play: Any) -> None:
+    tree = Tree()
+    lines = {"": ["a#1 b#2"], "a": ["c#3"], "b": ["d#3 e#4"], "c": ["=f"], "d": ["=g"], "e": ["=h"]}
+    answer = world(tree, lines)
+    play(mcts(tree, simulations=40, width=2, episodes=episodes), answer)
+    found = {node.step.text for node in tree.nodes}
+    assert ({"d", "=g"} <= found) is not episodes
+    assert {"c", "e", "=f", "=h"} <= found
+
+
+def test_steps_of_unknown_state_are_never_taken_for_each_other(world: Any, play: Any) -> None:
+    tree = Tree()
+    play(mcts(tree, simulations=3, width=2), world(tree, {"": ["a b"], "a": ["c"], "b": ["d"]}))
+    assert {node.step.text for node in tree.nodes} == {"", "a", "b", "c", "d"}

@@ -77,6 +77,7 @@ def test_the_tree_as_a_graph_has_its_edges_and_the_jsons_names() -> None:
         "tokens": [4],
         "logprob": None,
         "generated": 2,
+        "state": "",
     }
 
 

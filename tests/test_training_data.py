@@ -11,11 +11,22 @@ import pytest
 pytest.importorskip("torch")
 
 from training import text
-from training.data import DataConfig, Stream, batches, make_rows, solve_paths
+from training.data import TARGETS, DataConfig, Stream, batches, make_rows, reaches, solve_paths
 from training.evaluate import follow, held_out_puzzles, probes, read_step
-from training.solver import LIMIT, children, reachable, solutions
+from training.solver import LIMIT, children, reachable, reached, solutions
 from training.splits import held_out, key, trainable
-from training.trees import BACKTRACK, COMPUTATION, EXPLORATION, JUDGE, POLICY, RULE, Level, Mixture, mistaken
+from training.trees import (
+    BACKTRACK,
+    COMPUTATION,
+    EXPLORATION,
+    JUDGE,
+    POLICY,
+    RESULT,
+    RULE,
+    Level,
+    Mixture,
+    mistaken,
+)
 
 
 @pytest.mark.parametrize("module", ["splits", "solver", "text", "train", "evaluate"])
@@ -102,7 +113,7 @@ def test_judgements_and_backtracks_are_what_the_solver_says(rows):
     for row in rows[::3]:
         lines = paths(row)
         for target in row.targets:
-            if target.kind == POLICY:
+            if target.kind in (POLICY, RESULT):
                 continue
             path = [line.removesuffix("\n") for line in lines[row.branches[target.source]] if line != "?"]
             (numbers, goal), *_ = states(path)
@@ -129,6 +140,44 @@ def test_the_policy_learns_only_steps_that_keep_the_target_within_reach(rows):
             assert follow(path[1:], numbers, goal)[0] == len(path) - 1
             *_, (left, _) = states(path)
             assert reachable(np.array([left], dtype=np.int32), np.array([goal], dtype=np.int32))[0]
+
+
+def test_of_a_wrong_step_only_what_a_legal_one_leaves_is_learned(rows):
+    seen = Counter()
+    for row in rows[::3]:
+        lines = paths(row)
+        wrong = {row.branches[target.source] for target in row.targets if target.kind == BACKTRACK}
+        for branch in wrong:
+            path = [line.removesuffix("\n") for line in lines[branch]]
+            (numbers, _), *_ = states(path)
+            legal = follow(path[1:], numbers, -1)[0] == len(path) - 1
+            places = [place for place, owner in enumerate(row.branches) if owner == branch]
+            inside = [target for target in row.targets if target.source in places[:-1]]
+            assert {target.kind for target in inside} <= {RESULT}
+            told = text.decode(target.label for target in sorted(inside))
+            assert told == (path[-1].partition("=")[2] + "\n" if legal else "")
+            seen[legal] += 1
+    assert min(seen[True], seen[False]) > 50
+
+
+def test_what_a_line_can_reach_is_what_the_solver_says_and_held_out_targets_are_not_told(rows):
+    places, reach, known = reaches(rows[:20], 128)
+    states_of = {index * 128 + s.place: s.numbers for index, row in enumerate(rows[:20]) for s in row.states}
+    assert len(places) > 100
+    for place, can, told in zip(places[::7], reach[::7], known[::7], strict=True):
+        numbers = states_of[int(place)]
+        states_again = np.tile(np.array(numbers, dtype=np.int32), (len(TARGETS), 1))
+        assert can.tolist() == reachable(states_again, np.array(TARGETS, dtype=np.int32)).tolist()
+        assert told.tolist() == [trainable(numbers, target) for target in TARGETS]
+        assert not told[24 - TARGETS.start]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_the_targets_reached_are_those_with_a_solution(size):
+    numbers = np.random.default_rng(size).integers(0, 60, (20, size), dtype=np.int32)
+    found = reached(numbers, 100)
+    for target in range(1, 101, 9):
+        assert found[:, target - 1].tolist() == reachable(numbers, np.full(20, target, dtype=np.int32)).tolist()
 
 
 def test_policy_targets_after_a_token_are_a_distribution(rows):

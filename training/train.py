@@ -26,9 +26,9 @@ from training.data import TARGETS, Batch, DataConfig, batches
 from training.errors import TrainingError
 from training.evaluate import Exam
 from training.model import ModelConfig, Reach, Transformer, initialise
-from training.trees import BACKTRACK, JUDGE, POLICY, Mixture
+from training.trees import BACKTRACK, JUDGE, POLICY, RESULT, Mixture
 
-LOSSES = {"policy": POLICY, "judge": JUDGE, "backtrack": BACKTRACK}
+LOSSES = {"policy": POLICY, "judge": JUDGE, "backtrack": BACKTRACK, "result": RESULT}
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from training import text
 from training.solver import LIMIT, OPERATORS
 from training.splits import trainable
 
-POLICY, JUDGE, BACKTRACK = range(3)
-"""What a target teaches: the next step, P(good) against P(bad), or taking a step back."""
+POLICY, JUDGE, BACKTRACK, RESULT = range(4)
+"""What a target teaches: the next step, P(good) against P(bad), taking a step back, or what a legal step leaves."""
 
 EXPLORATION, COMPUTATION, RULE = range(3)
 MISTAKES = (1, 2, 2)
@@ -176,7 +176,7 @@ def grow_tree(row: Row, levels: Sequence[Level], target: int, size: int, mixture
         if step in goods[place]:
             _good_branch(row, stems[place], step, goods[place], mixture, first=False)
         else:
-            _bad_branch(row, stems[place], step, mixture)
+            _bad_branch(row, stems[place], step, mixture, legal=step in levels[place].steps)
 
 
 def _judge(row: Row, branch: int, good: bool, mixture: Mixture) -> None:
@@ -206,9 +206,18 @@ def _good_branch(row: Row, parent: int, step: Step, good: dict[Step, float], mix
     return branch
 
 
-def _bad_branch(row: Row, parent: int, step: Step, mixture: Mixture) -> None:
-    """Add a wrong step: no loss on its own tokens, then a bad judgement and a backtrack token."""
-    branch = row.line(parent, step.ids, step.left)
+def _bad_branch(row: Row, parent: int, step: Step, mixture: Mixture, *, legal: bool) -> None:
+    """Add a wrong step, then a bad judgement and a backtrack token.
+
+    Its tokens carry no loss, so that nobody learns to take it. Only what follows the equals sign of a `legal` one does:
+    a step that leads nowhere is reckoned as rightly as a good one, and there are more of them.
+    """
+    ids = step.ids
+    branch = row.line(parent, ids, step.left)
+    if legal:
+        first = row.ends[branch] - len(ids) + 1
+        equals = ids.index(text.symbol("="))
+        row.targets += [Target(first + place, ids[place + 1], 1.0, RESULT) for place in range(equals, len(ids) - 1)]
     row.expect(branch, text.symbol(text.BACKTRACK), mixture.backtrack, BACKTRACK)
     _judge(row, branch, False, mixture)
 
