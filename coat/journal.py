@@ -265,6 +265,8 @@ class JournalledModel:
     async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
         """See `LanguageModel`; only the siblings that the journal lacks are sampled."""
         place, sampling = self.path(request.prompt), astuple(request.sampling)
+        if request.distinct:
+            return await self._distinct(request, usage)
         keys = [self._key("sample", place, sampling, seed) for seed in request.seeds]
         found = {seed: self._journal.reply(key) for seed, key in zip(request.seeds, keys, strict=True)}
         missing = tuple(seed for seed in dict.fromkeys(request.seeds) if found[seed] is None)
@@ -276,6 +278,20 @@ class JournalledModel:
             named = dict(zip(request.seeds, keys, strict=True))
             self._journal.keep([(named[seed], astuple(replies[seed])) for seed in missing])
         return [replies[seed] for seed in request.seeds]
+
+    async def _distinct(self, request: SampleRequest, usage: Usage) -> list[Completion]:
+        """Siblings that depend on each other are kept together."""
+        place, sampling = self.path(request.prompt), astuple(request.sampling)
+        seen = [[token for token, _ in draw] for draw in request.seen]
+        key = self._key("distinct", place, sampling, seen, request.seeds)
+        body = self._journal.reply(key)
+        if body is not None:
+            replies = [_completion(each) for each in body]
+            usage.replayed += sum(each.generated for each in replies)
+            return replies
+        replies = await self._model.sample(request, usage)
+        self._journal.keep([(key, [astuple(each) for each in replies])])
+        return replies
 
     async def score(self, request: ScoreRequest, usage: Usage) -> list[float]:
         """See `LanguageModel`."""
@@ -311,5 +327,6 @@ class JournalledModel:
 
 
 def _completion(body: Sequence[Any]) -> Completion:
-    text, tokens, logprob, generated, finish = body
-    return Completion(text, tuple(tokens), logprob, generated, finish)
+    text, tokens, logprob, generated, finish, *draw = body
+    drawn = tuple((token, share) for token, share in (draw[0] if draw else ()))
+    return Completion(text, tuple(tokens), logprob, generated, finish, drawn)

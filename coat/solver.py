@@ -14,7 +14,7 @@ from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError
 from coat.evaluators import Evaluator, Path, combine
 from coat.journal import Run
-from coat.models import LanguageModel, Prompt, SampleRequest, Sampling, Text
+from coat.models import Draw, LanguageModel, Prompt, SampleRequest, Sampling, Text
 from coat.problem import Problem
 from coat.result import Result, Stop, check, choose, recalled_on
 from coat.settings import Settings
@@ -46,6 +46,8 @@ class Solver:
         self._opened: dict[int, Prompt] = {}
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
+        self._seen: dict[int, tuple[Draw, ...]] = {}
+        self._draws: dict[int, tuple[Draw, ...]] = {}
         self._context_full = False
         self._work: asyncio.Task[Any] | None = None
         self._interrupted = False
@@ -112,6 +114,8 @@ class Solver:
         seconds = self._run.delivered()
         if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
             self.stop = "seconds"
+        if isinstance(request, Expand):
+            self._seen[request.node] = self._seen.get(request.node, ()) + self._draws.pop(id(request), ())
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
                 self._note(self.tree[node], value, parts)
@@ -156,16 +160,18 @@ class Solver:
         logged = self._issued < self._run.logged
         self._issued += 1
         seeds: tuple[int, ...] = ()
+        seen: tuple[Draw, ...] = ()
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
+            seen = self._seen.get(node.id, ())
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
-        return self._answer(request, seeds, logged)
+        return self._answer(request, seeds, seen, logged)
 
-    async def _answer(self, request: Request, seeds: tuple[int, ...], logged: bool) -> Reply:
+    async def _answer(self, request: Request, seeds: tuple[int, ...], seen: tuple[Draw, ...], logged: bool) -> Reply:
         await self._turn(logged)
-        return await (self._expand(request, seeds) if isinstance(request, Expand) else self._evaluate(request))
+        return await (self._expand(request, seeds, seen) if isinstance(request, Expand) else self._evaluate(request))
 
     async def _turn(self, logged: bool) -> None:
         if not logged:
@@ -173,7 +179,7 @@ class Solver:
 
     # Expand.
 
-    async def _expand(self, request: Expand, seeds: tuple[int, ...]) -> Expansion:
+    async def _expand(self, request: Expand, seeds: tuple[int, ...], seen: tuple[Draw, ...]) -> Expansion:
         node = self.tree[request.node]
         texts = self._texts(node)
         hits = await self._recalled[node.id]
@@ -189,7 +195,10 @@ class Solver:
         ids = tuple(hit["id"] for hit in hits)
         account.expansions += 1
         try:
-            completions = await self._model.sample(SampleRequest(prompt, seeds, sampling), account)
+            distinct = request.distinct and self._model.capabilities.distinct
+            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else ())
+            completions = await self._model.sample(asked, account)
+            self._draws[id(request)] = tuple(each.draw for each in completions if each.draw)
         except ContextError:
             if node.parent is None:
                 raise

@@ -20,6 +20,7 @@ def _coat(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
         threshold=settings.threshold,
         depth=depth,
         episodes=settings.episodes,
+        distinct=settings.distinct,
         budget=budget,
     )
 
@@ -37,7 +38,15 @@ def _majority(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Sea
 
 
 def _beam(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return beam(tree, keep=settings.keep, width=settings.width, parallel=settings.parallel, depth=depth, budget=budget)
+    return beam(
+        tree,
+        keep=settings.keep,
+        width=settings.width,
+        parallel=settings.parallel,
+        depth=depth,
+        distinct=settings.distinct,
+        budget=budget,
+    )
 
 
 def _self_backtracking(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:

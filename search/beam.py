@@ -17,11 +17,13 @@ def beam(
     width: int,
     parallel: int = 1,
     depth: int = 16,
+    distinct: bool = False,
     budget: Budget | None = None,
 ) -> Search:
     """On each of at most `depth` levels, expand the `keep` best judged open states by `width` steps and judge these.
 
-    Equal steps after one state are merged. A state that the model steps back from is dropped.
+    Equal steps after one state are merged, with `distinct` they are not drawn at all. A state that the model steps back
+    from is dropped.
     """
     budget = budget or Budget()
     states = [0]
@@ -35,7 +37,7 @@ def beam(
                 granted = budget.reserve(width, alone=not outstanding)
                 if not granted:
                     break
-                fresh.append(Expand(waiting.popleft(), granted))
+                fresh.append(Expand(waiting.popleft(), granted, distinct=distinct))
                 outstanding.append((fresh[-1], granted, 0))
             if not outstanding:
                 break

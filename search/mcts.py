@@ -30,6 +30,7 @@ def mcts(
     retries: int = 3,
     patience: int = 64,
     episodes: bool = True,
+    distinct: bool = False,
     budget: Budget | None = None,
 ) -> Search:
     """Grow `tree` by at most `simulations` expansions of `width` steps each, `parallel` at a time, to `depth` steps.
@@ -38,7 +39,8 @@ def mcts(
     expansion the deepest ancestor whose judged value is above `threshold`. A node is exhausted when nothing below it
     can be expanded; one that brought nothing new is first tried `retries` times in a row. The root is tried as long as
     there is nothing else to do; after `patience` expansions of it in a row that brought nothing new the search ends.
-    With `episodes` a step to a state that another branch has reached is not taken: what was found there holds here.
+    With `distinct` the steps below a node are drawn without replacement. With `episodes` a step to a state that another
+    branch has reached is not taken: what was found there holds here.
     """
     budget = budget or Budget()
     outstanding: deque[Simulation] = deque()
@@ -52,7 +54,7 @@ def mcts(
                 if not granted:
                     break
                 node = follow(tree, exploration, select)
-                outstanding.append(Simulation(node, Expand(node, granted), granted))
+                outstanding.append(Simulation(node, Expand(node, granted, distinct=distinct), granted))
                 fresh.append(outstanding[-1].request)
                 started += 1
             if not outstanding:

@@ -8,11 +8,15 @@ from search.tree import Step, Tree
 
 @dataclass(frozen=True, slots=True)
 class Expand:
-    """Ask for up to `width` next steps after `node`; `temperature` None means the caller's own."""
+    """Ask for up to `width` next steps after `node`; `temperature` None means the caller's own.
+
+    `distinct` steps are drawn without replacement: from each other, and from those that `node` was given before.
+    """
 
     node: int
     width: int
     temperature: float | None = None
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)

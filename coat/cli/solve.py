@@ -61,6 +61,7 @@ def solve(
     threads: Annotated[int, typer.Option(help="Processor threads; 0: all that help.")] = 0,
     gpu_layers: Annotated[int, typer.Option(help="Layers on the GPU; -1: all, where the build has one.")] = -1,
     verify: Annotated[bool, typer.Option(help="Let the task's verifier judge answers and end the search.")] = True,
+    distinct: Annotated[bool, typer.Option(help="Draw siblings without replacement.")] = True,
     episodes: Annotated[bool, typer.Option(help="Enter no state that another branch has reached.")] = True,
     rules: Annotated[bool, typer.Option(help="Drop steps that break the task's rules.")] = True,
     journal: JournalFile = None,
@@ -93,6 +94,7 @@ def solve(
         "beta": beta,
         "recall": recall,
         "verify": verify,
+        "distinct": distinct,
         "episodes": episodes,
         "rules": rules,
     }

@@ -53,13 +53,23 @@ class Sampling:
     top_p: float = 0.95
 
 
+Draw = tuple[tuple[int, float], ...]
+"""A continuation as it was drawn: its token ids, the stop string's included, each with the share it was drawn with."""
+
+
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """Ask for `len(seeds)` sibling continuations of one prompt, each drawn with its own seed."""
+    """Ask for `len(seeds)` sibling continuations of one prompt, each drawn with its own seed.
+
+    With `distinct` they are drawn without replacement (arXiv 2002.09067): no sibling equals another, or one of `seen`,
+    and there are fewer of them where nothing else is left. A model without that capability ignores it.
+    """
 
     prompt: Prompt
     seeds: tuple[int, ...]
     sampling: Sampling = Sampling()
+    distinct: bool = False
+    seen: tuple[Draw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class Completion:
     `text` holds no part of the stop string; `tokens` are ids whose text it is (empty where the model gives no ids);
     `generated` counts the tokens sampled, those of the stop string included. `logprob` is the sum of the sampled
     tokens' natural log-probabilities under the model itself (temperature 1, nothing cut off), None where unknown.
+    `draw` is what a later request can name as seen, empty where siblings were not asked to be distinct.
     """
 
     text: str
@@ -89,6 +100,7 @@ class Completion:
     logprob: float | None
     generated: int
     finish: Finish
+    draw: Draw = ()
 
     @property
     def piece(self) -> Text | Tokens:
@@ -117,7 +129,7 @@ class Capabilities:
 
     `context` is the longest path in tokens (prompt and continuation). `tokens`: it works on token ids.
     `logprobs`: completions carry their log-probability. `candidates`: it can score. `notation`: what it reads and
-    writes instead of conversations.
+    writes instead of conversations. `distinct`: it can draw without replacement.
     """
 
     context: int
@@ -125,6 +137,7 @@ class Capabilities:
     logprobs: bool
     candidates: bool
     notation: Notation | None = None
+    distinct: bool = False
 
 
 @runtime_checkable

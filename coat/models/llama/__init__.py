@@ -24,6 +24,7 @@ from coat.models.catalog import check_gguf, file_hash
 from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
 from coat.models.llama.chat import ChatTemplate
 from coat.models.llama.decoder import Decoder
+from coat.models.llama.distinct import Drawn
 from coat.models.llama.work import Request
 from coat.models.plain import plain_chat
 from coat.usage import Usage
@@ -53,7 +54,7 @@ class LlamaModel:
         self._template = ChatTemplate.of(llama)
         context = min(options.cells, llama.trained_context)
         self.capabilities = Capabilities(
-            context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama)
+            context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama), distinct=True
         )
         self.fingerprint = f"{file_hash(path)}:{options.cells}:{options.batch}:{llama_cpp.__version__}"
         self._decoder = Decoder(llama)
@@ -75,7 +76,8 @@ class LlamaModel:
         path, sampling = self.path(request.prompt), request.sampling
         left = self._left(path)
         limited = replace(sampling, max_tokens=min(sampling.max_tokens, left))
-        future = self._decoder.submit(Request(path, usage, seeds=request.seeds, sampling=limited))
+        drawn = Drawn(request.seen) if request.distinct else None
+        future = self._decoder.submit(Request(path, usage, seeds=request.seeds, sampling=limited, drawn=drawn))
         completions: list[Completion] = await asyncio.wrap_future(future)
         usage.generated += sum(completion.generated for completion in completions)
         if left >= sampling.max_tokens:

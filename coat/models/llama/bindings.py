@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coat.errors import BackendError, ModelError
-from coat.models import Sampling
+from coat.models import Draw, Sampling
 
 log = logging.getLogger("coat.llama")
 LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
@@ -26,6 +26,9 @@ LOGITS_BYTES = 64 << 20
 
 SMALL = 20_000_000
 """Parameters below which a second thread costs more than it brings: each layer waits for all of them several times."""
+
+LEAST_TEMPERATURE = 1e-6
+"""Below it, drawing without replacement takes the likeliest that is left."""
 
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
@@ -248,6 +251,17 @@ class Odds:
         top = top[np.argsort(-logits[top], kind="stable")]
         return cls(top.astype(np.int32), logits[top], log_sum_exp(logits))
 
+    def shares(self, sampling: Sampling) -> npt.NDArray[np.float64]:
+        """What a draw with `sampling` picks each of `ids` with, shape (k,): top-k, then top-p, then temperature."""
+        kept = self.logits[: sampling.top_k or None].astype(np.float64)
+        if sampling.top_p < 1:
+            likely = np.exp(kept - kept[0])
+            kept = kept[: 1 + int(np.searchsorted(np.cumsum(likely / likely.sum()), sampling.top_p))]
+        heat = (kept - kept[0]) / max(sampling.temperature, LEAST_TEMPERATURE)
+        shares = np.zeros(self.ids.size)
+        shares[: kept.size] = np.exp(heat) / np.exp(heat).sum()
+        return shares
+
 
 def log_sum_exp(logits: npt.NDArray[np.float32]) -> float:
     """log Σ exp(logits), the normaliser that turns a logit into a log-probability.
@@ -292,6 +306,10 @@ class Sampler:
         llama_cpp.llama_sampler_accept(self._chain, token)
         at = int(np.flatnonzero(odds.ids == token)[0])
         return token, float(odds.logits[at]) - odds.normaliser
+
+    def complete(self) -> Draw:
+        """Nothing is noted of what was drawn."""
+        return ()
 
     def close(self) -> None:
         """Free the chain."""

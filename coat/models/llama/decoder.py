@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from coat.errors import BackendError, ContextError
 from coat.models import Completion, Finish, Sampling
-from coat.models.llama.bindings import Llama, Odds, Sampler, log_sum_exp
+from coat.models.llama.bindings import Llama, Odds, log_sum_exp
 from coat.models.llama.prefix import PrefixTree, Span
 from coat.models.llama.text import Transcript, cut_tokens
 from coat.models.llama.work import Batch, Lane, Member, Request
@@ -293,8 +293,9 @@ class Decoder:
         """The path of a request for siblings is decoded: draw everybody's first token after it."""
         self._keep(request.span)
         self.tree.remember(request.span, {len(request.path) - 1: odds})
+        request.odds = odds
         members = [
-            Member(index, Sampler(request.sampling, seed), Transcript(request.sampling.stop))
+            Member(index, request.sampler(seed), Transcript(request.sampling.stop))
             for index, seed in enumerate(request.seeds)
         ]
         groups = self._draw(request, members, odds)
@@ -335,18 +336,37 @@ class Decoder:
                 lanes += self._advance(lane, known[1])
 
     def _draw(self, request: Request, members: Sequence[Member], odds: Odds) -> dict[int, list[Member]]:
-        """One token for each of `members`; those who go on, grouped by their token."""
+        """One token for each of `members`; those who go on, grouped by their token.
+
+        Who finds nothing left here begins again after the path, in a lane of its own.
+        """
         groups: dict[int, list[Member]] = {}
         for member in members:
-            token, logprob = member.sampler.draw(odds)
-            member.logprob += logprob
-            finish = self._observe(member, token, request.sampling)
-            if finish is None:
-                groups.setdefault(token, []).append(member)
-            else:
-                request.results[member.index] = self._completion(member, finish)
-                member.sampler.close()
+            drawn = self._draw_one(request, member, odds)
+            if drawn is not None:
+                groups.setdefault(drawn, []).append(member)
+                continue
+            while member.index not in request.results:
+                assert request.odds is not None, "siblings draw only once the path is decoded"
+                if not member.begin_again(request.sampling.stop):
+                    request.results[member.index] = None
+                elif (first := self._draw_one(request, member, request.odds)) is not None:
+                    request.waiting.append(Lane(request, [member], [first]))
+                    break
         return groups
+
+    def _draw_one(self, request: Request, member: Member, odds: Odds) -> int | None:
+        """The next token of `member`; None where it is complete, which is noted, or finds nothing left."""
+        if (drawn := member.sampler.draw(odds)) is None:
+            return None
+        token, logprob = drawn
+        member.logprob += logprob
+        finish = self._observe(member, token, request.sampling)
+        if finish is None:
+            return token
+        request.results[member.index] = self._completion(member, finish)
+        member.sampler.close()
+        return None
 
     def _observe(self, member: Member, token: int, sampling: Sampling) -> Finish | None:
         member.generated += 1
@@ -361,7 +381,7 @@ class Decoder:
         tokens = cut_tokens(
             transcript.text, transcript.tokens, self.llama.piece, lambda text: self.llama.tokenize(text, False)
         )
-        return Completion(transcript.text, tokens, member.logprob, member.generated, finish)
+        return Completion(transcript.text, tokens, member.logprob, member.generated, finish, member.sampler.complete())
 
     def _retire(self, lane: Lane) -> None:
         """A lane without siblings: its path becomes resident and idle."""
@@ -386,7 +406,8 @@ class Decoder:
     def _settle(self, request: Request) -> None:
         """Answer a request whose siblings are all complete."""
         if len(request.results) == len(request.seeds):
-            self._end(request, [request.results[index] for index in range(len(request.seeds))])
+            results = (request.results[index] for index in range(len(request.seeds)))
+            self._end(request, [result for result in results if result is not None])
 
     def _end(self, request: Request, result: Any = None) -> None:
         """Take `request` out of the house, and answer it unless it was cancelled."""

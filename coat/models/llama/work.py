@@ -1,12 +1,14 @@
 """What the decoder works on: siblings, lanes, requests, and the batch that is decoded next."""
 
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from coat.models import Completion, Sampling, Tokens
 from coat.models.llama.bindings import Odds, Row, Sampler
+from coat.models.llama.distinct import DistinctSampler, Drawn
 from coat.models.llama.prefix import Span
 from coat.models.llama.text import Transcript
 from coat.usage import Usage
@@ -20,10 +22,19 @@ class Member:
     """One sibling: its sampler, its text so far, and the sum of its tokens' log-probabilities."""
 
     index: int
-    sampler: Sampler
+    sampler: Sampler | DistinctSampler
     transcript: Transcript
     logprob: float = 0.0
     generated: int = 0
+
+    def begin_again(self, stop: Sequence[str]) -> bool:
+        """Forget what was drawn, where nothing was left to go on with; whether anything is left at the start.
+
+        Only a `DistinctSampler` comes there.
+        """
+        assert isinstance(self.sampler, DistinctSampler)
+        self.transcript, self.logprob, self.generated = Transcript(stop), 0.0, 0
+        return self.sampler.begin()
 
 
 @dataclass(eq=False)
@@ -45,7 +56,8 @@ class Request:
     """A path and what is wanted at its end; `suffix` is decoded after `path` and dropped again.
 
     While it runs, `sequence` holds the path, `done` tokens of path and suffix are decoded, and `working` siblings are
-    in lanes; `private` says that the prefix tree did not take the sequence over.
+    in lanes; `private` says that the prefix tree did not take the sequence over. `drawn`, where siblings are distinct,
+    is what they must not become, and `odds` those after the path. A sibling for whom nothing was left has result None.
     """
 
     path: Tokens
@@ -53,6 +65,8 @@ class Request:
     suffix: Tokens = ()
     seeds: tuple[int, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
+    drawn: Drawn | None = None
+    odds: Odds | None = None
     candidates: Tokens = ()
     future: "Future[Any]" = field(default_factory=Future)
     span: Span = field(default_factory=lambda: Span(None, (), 0, None))
@@ -61,7 +75,13 @@ class Request:
     done: int = 0
     working: int = 0
     waiting: deque[Lane] = field(default_factory=deque)
-    results: dict[int, Completion] = field(default_factory=dict)
+    results: dict[int, Completion | None] = field(default_factory=dict)
+
+    def sampler(self, seed: int) -> Sampler | DistinctSampler:
+        """What one sibling draws its tokens with."""
+        if self.drawn is None:
+            return Sampler(self.sampling, seed)
+        return DistinctSampler(self.drawn, self.sampling, seed)
 
     @property
     def target(self) -> Tokens:
