@@ -8,6 +8,7 @@ from random import Random
 
 from coat.errors import InputError
 from training.evaluate import held_out_puzzles
+from training.splits import held_out, trainable
 
 RANKS = slice(900, 1000)
 """Rows 901 to 1000 of the file, as in Tree of Thoughts (arXiv 2305.10601)."""
@@ -39,11 +40,14 @@ def game24(data: Path, rows: slice = RANKS) -> list[Puzzle]:
     return [Puzzle("game24", each, tuple(map(int, each.split())), 24) for each in questions[rows]]
 
 
-def countdown(size: int, count: int) -> list[Puzzle]:
-    """Held-out Countdown puzzles with a solution: `size` numbers from 1 to 99, a target from 1 to 100."""
+def countdown(size: int, count: int, tuning: bool = False) -> list[Puzzle]:
+    """Held-out Countdown puzzles with a solution: `size` numbers from 1 to 99, a target from 1 to 100.
+
+    Those for `tuning` are not held out, so that choices may be made on them.
+    """
     return [
         Puzzle("countdown", f"{' '.join(map(str, numbers))} = {target}", tuple(numbers), target)
-        for numbers, target in held_out_puzzles(size, count, COUNTDOWN, SEED)
+        for numbers, target in held_out_puzzles(size, count, COUNTDOWN, SEED, trainable if tuning else held_out)
     ]
 
 

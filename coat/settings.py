@@ -15,12 +15,14 @@ class Settings:
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
     `temperature` None is the task's own.
-    `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back.
-    `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g, `recall` is how
-    many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the judged value above
-    which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers and end the run.
-    `distinct`: siblings are drawn without replacement, where the model can. `episodes`: a state that another branch has
-    reached is not entered again. `rules`: steps that break the task's are dropped; else only the verifier knows them.
+    `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `widening` is the
+    power of a node's visits up to which it may be expanded again, `certainty` the least probability of a step back that
+    is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
+    `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the
+    judged value above which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers and
+    end the run. `distinct`: siblings are drawn without replacement, where the model can. `episodes`: a state that
+    another branch has reached is not entered again. `rules`: steps that break the task's are dropped; else only the
+    verifier knows them.
     """
 
     strategy: str = "coat"
@@ -38,6 +40,8 @@ class Settings:
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
+    widening: float = 0.0
+    certainty: float = 0.0
     threshold: float = 0.5
     accept: float | None = None
     beta: float = 0.1
@@ -66,7 +70,7 @@ class Settings:
         for name in ("temperature", "exploration", "beta"):
             value = getattr(self, name)
             _demand(value is None or (math.isfinite(value) and value >= 0), name, "0 or more", value)
-        for name in ("threshold", "accept", "top_p", "recall_threshold"):
+        for name in ("threshold", "accept", "top_p", "recall_threshold", "widening", "certainty"):
             value = getattr(self, name)
             _demand(value is None or 0 <= value <= 1, name, "from 0 to 1", value)
         _demand(self.backtracks >= 0, "backtracks", "0 or more", self.backtracks)

@@ -19,6 +19,8 @@ def _coat(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
         exploration=settings.exploration,
         threshold=settings.threshold,
         depth=depth,
+        widening=settings.widening,
+        certainty=settings.certainty,
         episodes=settings.episodes,
         distinct=settings.distinct,
         budget=budget,

@@ -5,6 +5,7 @@ answered. A simulation is one expansion and the evaluation of its children. From
 visits of value 0 along its path (virtual loss), so that simulations running beside it go elsewhere.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ def mcts(
     threshold: float = 0.5,
     retries: int = 3,
     patience: int = 64,
+    widening: float = 0.0,
+    certainty: float = 0.0,
     episodes: bool = True,
     distinct: bool = False,
     budget: Budget | None = None,
@@ -39,6 +42,8 @@ def mcts(
     expansion the deepest ancestor whose judged value is above `threshold`. A node is exhausted when nothing below it
     can be expanded; one that brought nothing new is first tried `retries` times in a row. The root is tried as long as
     there is nothing else to do; after `patience` expansions of it in a row that brought nothing new the search ends.
+    A node may be expanded again whenever its visits to the power of `widening` exceed its expansions (progressive
+    widening, Couëtoux et al. 2011); 0 is never. A step back that the model gave less than `certainty` is not taken.
     With `distinct` the steps below a node are drawn without replacement. With `episodes` a step to a state that another
     branch has reached is not taken: what was found there holds here.
     """
@@ -67,7 +72,7 @@ def mcts(
                 judge(tree, simulation.children, reply, backup)
                 offer(tree, simulation.children, depth)
             else:
-                simulation.children = grow(tree, simulation.node, reply, episodes=episodes)
+                simulation.children = grow(tree, simulation.node, reply, certainty=certainty, episodes=episodes)
                 tree[simulation.node].barren = 0 if simulation.children else tree[simulation.node].barren + 1
                 if simulation.children and not refuted(tree, simulation.node) and not closed(tree, simulation.node):
                     simulation.request = Evaluate(tuple(simulation.children))
@@ -79,6 +84,7 @@ def mcts(
             if worth_a_retry(tree, simulation.node, retries):
                 offer(tree, [simulation.node], depth, extra=1)
             step_back(tree, simulation.node, backup, threshold)
+            widen(tree, simulation.node, widening, retries)
             if not tree[0].available and not tree[0].pending and tree[0].barren < patience:
                 reopen(tree, 0)
     finally:
@@ -129,17 +135,20 @@ def follow(tree: Tree, exploration: float, select: Select) -> int:
     return node.id
 
 
-def grow(tree: Tree, node: int, expansion: Expansion, *, episodes: bool = False) -> list[int]:
+def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0, episodes: bool = False) -> list[int]:
     """Add what is new among the steps; the ids of the children to be evaluated.
 
     A step that a sibling already holds is merged into it, with `episodes` also one to a state known anywhere. Priors
-    are the softmax over all siblings' mean log-probabilities. A step back is added as a closed node and not evaluated.
+    are the softmax over all siblings' mean log-probabilities. A step back is added as a closed node and not evaluated;
+    one whose probability is known and below `certainty` is dropped.
     """
     known = {(tree[child].step.action, tree[child].step.text) for child in tree[node].children}
     tree[node].recalled += tuple(fact for fact in expansion.recalled if fact not in tree[node].recalled)
     added = []
     for step in expansion.steps:
         if (step.action, step.text) in known or (episodes and step.state and step.state in tree.states):
+            continue
+        if step.action == "backtrack" and math.exp(step.logprob or 0.0) < certainty:
             continue
         known.add((step.action, step.text))
         child = tree.add(node, step)
@@ -171,6 +180,14 @@ def worth_a_retry(tree: Tree, node: int, retries: int) -> bool:
     """Whether nothing below `node` is left to do, but it brought something new in its last `retries` expansions."""
     each = tree[node]
     return node > 0 and each.barren < retries and not (each.available or each.pending or refuted(tree, node))
+
+
+def widen(tree: Tree, node: int, widening: float, retries: int) -> None:
+    """Allow another expansion of the nodes on the path to `node` that were visited often enough since their last."""
+    for each in list(tree.up(node)):
+        enough = widening and each.quota <= each.expansions < each.visits**widening
+        if enough and each.barren < retries and not closed(tree, each.id) and not refuted(tree, each.id):
+            reopen(tree, each.id)
 
 
 def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:

@@ -5,7 +5,7 @@ Solving runs in PyTorch with a key-value cache, all puzzles in one batch. The en
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -131,11 +131,13 @@ def _until_end(ids: list[int]) -> list[int]:
     return ids[: ids.index(text.END)] if text.END in ids else ids
 
 
-def held_out_puzzles(size: int, count: int, high: int, seed: int) -> list[tuple[list[int], int]]:
-    """`count` held-out puzzles with a solution: `size` numbers 1..high and a target 1..100."""
+def held_out_puzzles(
+    size: int, count: int, high: int, seed: int, allowed: Callable[[Sequence[int], int], bool] = held_out
+) -> list[tuple[list[int], int]]:
+    """`count` held-out puzzles with a solution, or other `allowed` ones: `size` numbers 1..high and a target 1..100."""
     generator = np.random.default_rng((seed, size, high))
     numbers, targets = draw_puzzles(
-        size, np.ones(count, dtype=np.bool_), np.full(count, high, dtype=np.int32), generator, held_out
+        size, np.ones(count, dtype=np.bool_), np.full(count, high, dtype=np.int32), generator, allowed
     )
     return [(row.tolist(), int(target)) for row, target in zip(numbers, targets, strict=True)]
 
