@@ -19,8 +19,8 @@ class Settings:
     power of a node's visits up to which it may be expanded again, `certainty` the least probability of a step back that
     is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
     `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the
-    judged value above which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers and
-    end the run. `distinct`: siblings are drawn without replacement, where the model can. `episodes`: a state that
+    judged value above which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers
+    and end the run. `distinct`: siblings are drawn without replacement, where the model can. `episodes`: a state that
     another branch has reached is not entered again. `rules`: steps that break the task's are dropped; else only the
     verifier knows them.
     """

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from training.solver import OPERATORS, Numbers, children, operands, reachable, reached, solutions
-from training.splits import trainable
+from training.splits import trainable, trainable_targets
 from training.trees import Level, Mixture, Row, Step, good_steps, grow_tree
 
 TARGETS = range(1, 101)
@@ -195,7 +195,7 @@ def reaches(rows: list[Row], length: int) -> tuple[NDArray[np.int64], NDArray[np
     for size in {len(numbers) for _, numbers in found}:
         chosen = [index for index, (_, numbers) in enumerate(found) if len(numbers) == size]
         reach[chosen] = reached(np.array([found[index][1] for index in chosen], dtype=np.int32), TARGETS.stop - 1)
-    known = np.array([[trainable(numbers, target) for target in TARGETS] for _, numbers in found])
+    known = np.array([trainable_targets(numbers, TARGETS) for _, numbers in found])
     return places, reach, known
 
 
