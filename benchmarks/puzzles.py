@@ -1,13 +1,16 @@
 """What the puzzle model and the search over it reach: `python -m benchmarks.puzzles --json`."""
 
+import itertools
 import json
+import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import typer
@@ -25,7 +28,6 @@ from coat.models.catalog import load, resolve
 DATA = Path("../shared/data")
 CELLS = 2048
 """Small: every row attends to all of the cache, and for a model as small as this that is most of the work."""
-JOBS = 4
 BEST_OF = 64
 MEAN_TOKENS, FEW_TOKENS = 2000, 250
 CAP = 12_000
@@ -61,19 +63,42 @@ class Outcome:
     seconds: float
 
 
-def ask(model: LanguageModel, puzzle: Puzzle, knobs: dict[str, Any]) -> Outcome:
+_model: LanguageModel
+"""The model of a solver's process."""
+
+
+class Solvers:
+    """Processes that solve puzzles with one model, one process a core: a model as small as this fills one."""
+
+    def __init__(self, model: str) -> None:
+        self._pool = ProcessPoolExecutor(
+            os.cpu_count(), multiprocessing.get_context("spawn"), initializer=_open, initargs=(model,)
+        )
+
+    def ask(self, puzzles: Sequence[Puzzle], knobs: dict[str, Any], name: str) -> list[Outcome]:
+        """Run all puzzles, with a progress bar on standard error."""
+        running = self._pool.map(_ask, puzzles, itertools.repeat(knobs))
+        return list(track(running, name, len(puzzles), console=Console(stderr=True), transient=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _open(name: str) -> None:
+    """Load the model of this process."""
+    global _model
+    _model = load(name, cells=CELLS)
+
+
+def _ask(puzzle: Puzzle, knobs: dict[str, Any]) -> Outcome:
     """Run one puzzle."""
-    result = coat.solve(puzzle.question, task=puzzle.task, model=model, **{"tokens": CAP, **knobs})
+    result = coat.solve(puzzle.question, task=puzzle.task, model=_model, **{"tokens": CAP, **knobs})
     usage = result.usage
     steps = len(result.tree) - 1
     return Outcome(bool(result.correct), usage.spent, steps, usage.evaluated, usage.illegal, usage.seconds)
-
-
-def ask_all(model: LanguageModel, puzzles: Sequence[Puzzle], knobs: dict[str, Any], name: str) -> list[Outcome]:
-    """Run all puzzles, a few beside each other, with a progress bar on standard error."""
-    with ThreadPoolExecutor(JOBS) as pool:
-        running = pool.map(lambda puzzle: ask(model, puzzle, knobs), puzzles)
-        return list(track(running, name, len(puzzles), console=Console(stderr=True), transient=True))
 
 
 def capped(outcomes: Sequence[Outcome], mean: float) -> tuple[list[bool], float, int]:
@@ -128,15 +153,18 @@ def token_ratio(search: Sequence[Outcome], sampled: Sequence[Outcome]) -> float 
     return _round(float(spent / np.mean([each.tokens for each in sampled])))
 
 
-def rows_of(model: LanguageModel, sets: dict[str, list[Puzzle]], detail: dict[str, Any]) -> dict[str, Any]:
-    """Every row on every set, with and without the verifier; the outcomes with it by row and set."""
+def rows_of(solvers: Solvers, sets: dict[str, list[Puzzle]], detail: dict[str, Any]) -> dict[str, Any]:
+    """Every row on every set, with and without the verifier that stops at a solution; the outcomes with it.
+
+    A vote has no use for a verifier.
+    """
     found: dict[str, dict[str, list[Outcome]]] = {}
     for row, knobs in ROWS.items():
         for name, puzzles in sets.items():
-            for verify in (True, False):
+            for verify in (True, False) if row != "majority" else (False,):
                 kind = "verified" if verify else "unverified"
                 limit = CAP if verify else MEAN_TOKENS
-                outcomes = ask_all(model, puzzles, knobs | {"verify": verify, "tokens": limit}, f"{row} {name} {kind}")
+                outcomes = solvers.ask(puzzles, knobs | {"verify": verify, "tokens": limit}, f"{row} {name} {kind}")
                 detail.setdefault(row, {}).setdefault(name, {})[kind] = describe(outcomes)
                 if verify:
                     found.setdefault(row, {})[name] = outcomes
@@ -171,11 +199,11 @@ def search_figures(
     return figures
 
 
-def ablations(model: LanguageModel, sets: dict[str, list[Puzzle]], detail: dict[str, Any]) -> dict[str, Any]:
+def ablations(solvers: Solvers, sets: dict[str, list[Puzzle]], detail: dict[str, Any]) -> dict[str, Any]:
     """The search with parts of it switched off, on Countdown with four numbers and at a small budget."""
     puzzles = sets["countdown4"]
     knobs = SEARCH | {"tokens": 2 * FEW_TOKENS}
-    whole = ask_all(model, puzzles, knobs, "coat, small budget")
+    whole = solvers.ask(puzzles, knobs, "coat, small budget")
     detail["ablations"] = {"whole": describe(whole)}
     changes: dict[str, dict[str, Any]] = {
         "episodes_off": {"episodes": False},
@@ -184,19 +212,19 @@ def ablations(model: LanguageModel, sets: dict[str, list[Puzzle]], detail: dict[
     }
     figures = {}
     for name, change in changes.items():
-        outcomes = ask_all(model, puzzles, knobs | change, name)
+        outcomes = solvers.ask(puzzles, knobs | change, name)
         gap = difference([each.solved for each in whole], [each.solved for each in outcomes])
         detail["ablations"][name] = describe(outcomes) | gap
         figures[name] = gap["gain"]
     return {"episodic_gain": figures["episodes_off"]}
 
 
-def flops_matched(model: LanguageModel, small: LanguageModel, ratio: float, puzzles: Sequence[Puzzle]) -> Any:
+def flops_matched(larger: Solvers, smaller: Solvers, ratio: float, puzzles: Sequence[Puzzle]) -> dict[str, Any]:
     """Search with the smaller model against the larger one's samples, a larger model's token costing `ratio` tokens."""
-    found = {}
-    searched = ask_all(small, puzzles, SEARCH, "smaller model, search")
+    found: dict[str, Any] = {}
+    searched = smaller.ask(puzzles, SEARCH, "smaller model, search")
     for name, knobs in (("greedy", ROWS["greedy"]), *((f"best_of_{n}", _best_of(n)) for n in (4, 16, BEST_OF))):
-        sampled = ask_all(model, puzzles, knobs, f"larger model, {name}")
+        sampled = larger.ask(puzzles, knobs, f"larger model, {name}")
         mean = ratio * float(np.mean([each.evaluated for each in sampled]))
         solved, spent, _ = capped([_by_rows(each) for each in searched], mean)
         gap = difference(solved, [each.solved for each in sampled])
@@ -228,20 +256,19 @@ def measure(data: Path, model_name: str, small_name: str | None, quick: bool) ->
     }
     started = time.monotonic()
     detail: dict[str, Any] = {"puzzles": {name: len(puzzles) for name, puzzles in sets.items()}}
+    with Solvers(model_name) as solvers:
+        found = rows_of(solvers, sets, detail)
+        figures = search_figures(found, sets, detail)
+        figures |= ablations(solvers, sets, detail)
+        if small_name is not None:
+            ratio = parameters(model_name) / parameters(small_name)
+            with Solvers(small_name) as smaller:
+                detail["flops_matched"] = flops_matched(solvers, smaller, ratio, sets["countdown4"])
+            detail["flops_matched"]["ratio"] = round(ratio, 2)
+            figures["flops_matched"] = detail["flops_matched"]["best_of_16"]["gain"]
     model = load(model_name, cells=CELLS)
     try:
-        found = rows_of(model, sets, detail)
-        figures = search_figures(found, sets, detail)
-        figures |= ablations(model, sets, detail)
         figures |= puzzle_judge.figures(model, 100 if quick else 500, detail)
-        if small_name is not None:
-            small = load(small_name, cells=CELLS)
-            try:
-                ratio = parameters(model_name) / parameters(small_name)
-                detail["flops_matched"] = flops_matched(model, small, ratio, sets["countdown4"]) | {"ratio": ratio}
-                figures["flops_matched"] = detail["flops_matched"]["best_of_16"]["gain"]
-            finally:
-                small.close()
     finally:
         model.close()
     figures["megabytes"] = round(resolve(model_name).path.stat().st_size / 1e6, 2)

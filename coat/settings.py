@@ -15,7 +15,8 @@ class Settings:
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
     `temperature` None is the task's own.
-    `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `widening` is the
+    `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `retries` is
+    after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
     power of a node's visits up to which it may be expanded again, `certainty` the least probability of a step back that
     is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
     `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the
@@ -40,8 +41,10 @@ class Settings:
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
+    retries: int = 3
     widening: float = 0.0
     certainty: float = 0.0
+    disappointment: bool = False
     threshold: float = 0.5
     accept: float | None = None
     beta: float = 0.1
@@ -61,7 +64,7 @@ class Settings:
                 kind is bool
             )
             _demand(fits or (value is None and bool(other)), each.name, KINDS[kind], repr(value))
-        for name in ("width", "keep", "simulations", "parallel"):
+        for name in ("width", "keep", "simulations", "parallel", "retries"):
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
         for name in ("tokens", "seconds"):

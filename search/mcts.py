@@ -32,6 +32,7 @@ def mcts(
     patience: int = 64,
     widening: float = 0.0,
     certainty: float = 0.0,
+    disappointment: bool = False,
     episodes: bool = True,
     distinct: bool = False,
     budget: Budget | None = None,
@@ -79,6 +80,8 @@ def mcts(
                     outstanding.append(simulation)
                     fresh.append(simulation.request)
                     continue
+                if disappointment and not simulation.children and not refuted(tree, simulation.node):
+                    backup(tree, simulation.node, 0.0)
             lift(tree, simulation.node)
             budget.settle(simulation.width, simulation.tokens)
             if worth_a_retry(tree, simulation.node, retries):
