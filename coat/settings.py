@@ -41,10 +41,9 @@ class Settings:
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
-    retries: int = 3
+    retries: int = 16
     widening: float = 0.0
     certainty: float = 0.0
-    disappointment: bool = False
     threshold: float = 0.5
     accept: float | None = None
     beta: float = 0.1

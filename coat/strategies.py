@@ -22,7 +22,6 @@ def _coat(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
         retries=settings.retries,
         widening=settings.widening,
         certainty=settings.certainty,
-        disappointment=settings.disappointment,
         episodes=settings.episodes,
         distinct=settings.distinct,
         budget=budget,

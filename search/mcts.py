@@ -28,11 +28,10 @@ def mcts(
     select: Select = puct,
     backup: Backup = mean,
     threshold: float = 0.5,
-    retries: int = 3,
+    retries: int = 16,
     patience: int = 64,
     widening: float = 0.0,
     certainty: float = 0.0,
-    disappointment: bool = False,
     episodes: bool = True,
     distinct: bool = False,
     budget: Budget | None = None,
@@ -41,8 +40,9 @@ def mcts(
 
     A step back, the model's own or because a branch is exhausted, closes the branch and re-opens for one more
     expansion the deepest ancestor whose judged value is above `threshold`. A node is exhausted when nothing below it
-    can be expanded; one that brought nothing new is first tried `retries` times in a row. The root is tried as long as
-    there is nothing else to do; after `patience` expansions of it in a row that brought nothing new the search ends.
+    can be expanded; one that brought nothing new, which counts as a visit of value 0, is tried `retries` times in a
+    row. The root is tried as long as there is nothing else to do; after `patience` expansions of it in a row that
+    brought nothing new the search ends.
     A node may be expanded again whenever its visits to the power of `widening` exceed its expansions (progressive
     widening, Couëtoux et al. 2011); 0 is never. A step back that the model gave less than `certainty` is not taken.
     With `distinct` the steps below a node are drawn without replacement. With `episodes` a step to a state that another
@@ -80,12 +80,11 @@ def mcts(
                     outstanding.append(simulation)
                     fresh.append(simulation.request)
                     continue
-                if disappointment and not simulation.children and not refuted(tree, simulation.node):
-                    backup(tree, simulation.node, 0.0)
             lift(tree, simulation.node)
             budget.settle(simulation.width, simulation.tokens)
             if worth_a_retry(tree, simulation.node, retries):
                 offer(tree, [simulation.node], depth, extra=1)
+            disappoint(tree, simulation.node, backup)
             step_back(tree, simulation.node, backup, threshold)
             widen(tree, simulation.node, widening, retries)
             if not tree[0].available and not tree[0].pending and tree[0].barren < patience:
@@ -177,6 +176,12 @@ def offer(tree: Tree, nodes: Sequence[int], depth: int, *, extra: int = 0) -> No
     for node in nodes:
         if tree[node].status == "open" and tree[node].depth < depth and not closed(tree, node):
             reopen(tree, node, extra=extra)
+
+
+def disappoint(tree: Tree, node: int, backup: Backup) -> None:
+    """Count an expansion of `node` that brought nothing new as a visit of value 0; in a closed branch nothing counts."""
+    if tree[node].barren and not refuted(tree, node) and not closed(tree, node):
+        backup(tree, node, 0.0)
 
 
 def worth_a_retry(tree: Tree, node: int, retries: int) -> bool:

@@ -52,7 +52,8 @@ def test_the_formula_chooses_the_child(select: Select, second: str, world: Any, 
 @pytest.mark.parametrize(
     ("backup", "third", "root"),
     # Without exploration: a is first worth 0.6, then the mean of 0.6 and 0.1, or the best of both, against b's 0.5.
-    [(mean, "b", (0.6 + 0.5 + 0.1) / 3), (maximum, "aa", 0.6)],
+    # The third expansion brings nothing, which counts as a visit of value 0.
+    [(mean, "b", (0.6 + 0.5 + 0.1 + 0.0) / 4), (maximum, "aa", 0.6)],
 )
 def test_the_backup_decides_where_to_go_on(backup: Backup, third: str, root: float, world: Any, play: Any) -> None:
     tree = Tree()
@@ -210,9 +211,10 @@ def test_any_search_leaves_its_books_in_order(wild: Any, play: Any, seed: int, p
         below = [tree[child] for child in node.children]
         backed_up = node.visits - sum(child.visits for child in below)
         wrong = node.id > 0 and any(child.step.action == "backtrack" for child in below)
-        # A node backs up its own judgement and, if it was refuted, a 0; in a closed branch neither.
+        # A node backs up its own judgement and, if it was refuted, a 0; in a closed branch neither. An expansion that
+        # brought nothing new backs up a 0 as well.
         own = [] if node.judged is None or not node.visits else [node.judged, 0.0][: 1 + wrong]
-        assert backed_up in (len(own), len(own) - wrong)
+        assert len(own) - wrong <= backed_up <= len(own) + node.expansions
         total = sum(child.value * child.visits for child in below) + sum(own)
         assert node.value * node.visits == pytest.approx(total)
         assert node.pending == 0
