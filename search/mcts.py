@@ -179,7 +179,7 @@ def offer(tree: Tree, nodes: Sequence[int], depth: int, *, extra: int = 0) -> No
 
 
 def disappoint(tree: Tree, node: int, backup: Backup) -> None:
-    """Count an expansion of `node` that brought nothing new as a visit of value 0; in a closed branch nothing counts."""
+    """Count an expansion of `node` that brought nothing new as a visit of value 0; not in a closed branch."""
     if tree[node].barren and not refuted(tree, node) and not closed(tree, node):
         backup(tree, node, 0.0)
 

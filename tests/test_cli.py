@@ -100,7 +100,7 @@ def test_a_puzzle_is_solved_checked_kept_and_replayed(coat: Run) -> None:
 
 
 def test_a_killed_run_replays_what_the_journal_has_and_ends(tmp_path: Path, coat: Run) -> None:
-    call = ("solve", "--task", "game24", "3 5 7 11", "--tokens", "900", "--json")
+    call = ("solve", "--task", "game24", "3 5 7 11", "--model", "smollm2", "--tokens", "900", "--json")
     env = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
     journal = tmp_path / "data" / "coat" / "journal.db-wal"
     child = subprocess.Popen([*COAT, *call], env=env, stdout=subprocess.DEVNULL)
@@ -142,7 +142,7 @@ def test_a_broken_line_of_a_corpus_is_named_and_nothing_is_kept(coat: Run, tmp_p
 def test_in_a_terminal_the_tree_grows_and_ctrl_c_prints_the_best_so_far(tmp_path: Path) -> None:
     env = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data"), "TERM": "xterm-256color"}
     ours, theirs = pty.openpty()
-    call = [*COAT, "solve", "--task", "game24", "3 5 7 11", "--tokens", "200000"]
+    call = [*COAT, "solve", "--task", "game24", "3 5 7 11", "--model", "smollm2", "--tokens", "200000"]
     child = subprocess.Popen(call, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
     seen = read_until(ours, "Ctrl-C stops", "expansions")
