@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -267,13 +267,14 @@ class JournalledModel:
         place, sampling = self.path(request.prompt), astuple(request.sampling)
         if request.distinct:
             return await self._distinct(request, usage)
-        keys = [self._key("sample", place, sampling, seed) for seed in request.seeds]
+        ruled = () if request.rules is None else (request.rules.name,)
+        keys = [self._key("sample", place, sampling, seed, *ruled) for seed in request.seeds]
         found = {seed: self._journal.reply(key) for seed, key in zip(request.seeds, keys, strict=True)}
         missing = tuple(seed for seed in dict.fromkeys(request.seeds) if found[seed] is None)
         replies = {seed: _completion(body) for seed, body in found.items() if body is not None}
         usage.replayed += sum(each.generated for each in replies.values())
         if missing:
-            fresh = await self._model.sample(SampleRequest(request.prompt, missing, request.sampling), usage)
+            fresh = await self._model.sample(replace(request, seeds=missing), usage)
             replies |= zip(missing, fresh, strict=True)
             named = dict(zip(request.seeds, keys, strict=True))
             self._journal.keep([(named[seed], astuple(replies[seed])) for seed in missing])
@@ -283,7 +284,8 @@ class JournalledModel:
         """Siblings that depend on each other are kept together."""
         place, sampling = self.path(request.prompt), astuple(request.sampling)
         seen = [[token for token, _ in draw] for draw in request.seen]
-        key = self._key("distinct", place, sampling, seen, request.seeds)
+        name = None if request.rules is None else request.rules.name
+        key = self._key("distinct", place, sampling, seen, request.seeds, name)
         body = self._journal.reply(key)
         if body is not None:
             replies = [_completion(each) for each in body]

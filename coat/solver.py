@@ -5,6 +5,7 @@ the task forbids. Evaluate: the task's verifier for answers, the evaluator for t
 """
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError
 from coat.evaluators import Evaluator, Path, combine
 from coat.journal import Run
-from coat.models import Draw, LanguageModel, Prompt, SampleRequest, Sampling, Text
+from coat.models import Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
 from coat.problem import Problem
 from coat.result import Result, Stop, check, choose, recalled_on
 from coat.settings import Settings
@@ -196,7 +197,7 @@ class Solver:
         account.expansions += 1
         try:
             distinct = request.distinct and self._model.capabilities.distinct
-            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else ())
+            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else (), self._rules(texts))
             completions = await self._model.sample(asked, account)
             self._draws[id(request)] = tuple(each.draw for each in completions if each.draw)
         except ContextError:
@@ -219,6 +220,12 @@ class Solver:
             state = self.task.state(self.problem, [*texts, text]) if action in ("think", "recall") else ""
             steps.append(Step(text, action, completion.tokens, completion.logprob, completion.generated, state))
         return Expansion(tuple(steps), ids, account.spent)
+
+    def _rules(self, path: Sequence[str]) -> Rules | None:
+        """The task's rules for a step after `path`, by which it ends as soon as it breaks one."""
+        if not self.settings.rules:
+            return None
+        return Rules(self.task.name, functools.partial(self.task.possible, self.problem, path))
 
     def _temperature(self, request: Expand) -> float:
         asked = (request.temperature, self.settings.temperature, self.task.temperature)

@@ -123,3 +123,40 @@ def test_the_model_judges_its_own_line_by_its_own_tag() -> None:
     # One token is read for a judgement: the line's end is the policy's own.
     assert result.usage.scored == 2
     assert result.tree[1].judged == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ([], "13-9=4:4,10"),
+        ([], "9*13=117:4,10"),
+        (["13 * 9 = 117", "117 * 10 = 1170"], "1170-4=1166"),
+        (["13 - 9 = 4"], "~"),
+    ],
+)
+def test_every_beginning_of_a_legal_line_is_possible(path: list[str], line: str) -> None:
+    assert all(GAME.possible(PUZZLE, path, line[:end]) for end in range(1, len(line) + 1))
+
+
+@pytest.mark.parametrize(
+    ("legal", "wrong"),
+    [
+        ("", "8"),
+        ("1", "12"),
+        ("13", "13 "),
+        ("13-", "13-8"),
+        ("13-", "13-13"),
+        ("9-13", "9-13="),
+        ("10/4", "10/4="),
+        ("13-9=", "13-9=5"),
+        ("13-9=4", "13-9=45"),
+        ("13-9=4:", "13-9=4:9"),
+        ("13-9=4:4,", "13-9=4:4,4"),
+        ("13-9=4:4,10", "13-9=4:4,10,4"),
+        ("10*13=1", "10*13=1:"),
+        ("", "~~"),
+    ],
+)
+def test_a_line_is_impossible_from_its_first_wrong_character_on(legal: str, wrong: str) -> None:
+    assert not legal or GAME.possible(PUZZLE, [], legal)
+    assert not GAME.possible(PUZZLE, [], wrong)

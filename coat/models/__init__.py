@@ -4,13 +4,13 @@ A model samples continuations of a prefix, and it scores candidate next tokens a
 search awaits its own requests, and the backend below forms batches of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from coat.usage import Usage
 
-Finish = Literal["stop", "eos", "length", "context"]
+Finish = Literal["stop", "eos", "length", "context", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,17 @@ class Sampling:
     top_p: float = 0.95
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a continuation may not become: `possible` says whether a text can still become one that is allowed.
+
+    `name` tells rules apart in the journal; the prompt and it determine what is possible.
+    """
+
+    name: str
+    possible: Callable[[str], bool]
+
+
 Draw = tuple[tuple[int, float], ...]
 """A continuation as it was drawn: its token ids, the stop string's included, each with the share it was drawn with."""
 
@@ -62,7 +73,8 @@ class SampleRequest:
     """Ask for `len(seeds)` sibling continuations of one prompt, each drawn with its own seed.
 
     With `distinct` they are drawn without replacement (arXiv 2002.09067): no sibling equals another, or one of `seen`,
-    and there are fewer of them where nothing else is left. A model without that capability ignores it.
+    and there are fewer of them where nothing else is left. A continuation that `rules` find impossible ends there, with
+    finish "rejected"; nothing that begins so is drawn again. A model without a capability ignores these.
     """
 
     prompt: Prompt
@@ -70,6 +82,7 @@ class SampleRequest:
     sampling: Sampling = Sampling()
     distinct: bool = False
     seen: tuple[Draw, ...] = ()
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)

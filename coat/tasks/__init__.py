@@ -53,6 +53,10 @@ class Task(Protocol):
         """What the model wrote after `path`, as an action and a text; IllegalStepError where the rules forbid it."""
         ...
 
+    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
+        """Whether a step after `path` that begins with `text` can still be legal; true where that is not known."""
+        ...
+
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """What the model is told after `path` before it goes on, as data; empty where there is nothing to tell."""
         ...

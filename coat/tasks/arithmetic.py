@@ -118,6 +118,10 @@ class Arithmetic:
         _apply(numbers, step)
         return ("answer" if len(numbers) == 1 else "think"), step
 
+    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
+        """Not known before the step is complete."""
+        return True
+
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """The numbers that are left."""
         return prompts.numbers_left(self.left(problem, path)) if path else ""

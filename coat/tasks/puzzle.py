@@ -10,6 +10,8 @@ from coat.tasks.arithmetic import Arithmetic
 from search import Action
 
 LINE = re.compile(r"(\d{1,12})([-+*/])(\d{1,12})=(\d{1,12})(?::(\d{1,12}(?:,\d{1,12})*))?")
+BEGUN = re.compile(r"(\d+)(?:([-+*/])(\d*)(?:(=)(\d*)(?:(:)(\d*(?:,\d*)*))?)?)?")
+"""How a step may begin: a, operator, b, equals sign, result, colon, the numbers left."""
 COUNTS, NUMBERS, TARGETS = range(3, 6), range(1, 100), range(1, 101)
 """What the model was trained on."""
 
@@ -65,6 +67,25 @@ class Puzzle(Arithmetic):
             raise IllegalStepError(f"{text!r} is wrong about the numbers that are left")
         return action, step
 
+    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
+        """Whether the operands are there, the result is right, and the numbers left are those that are left, so far."""
+        match = BEGUN.fullmatch(text)
+        if match is None:
+            return text == self._backtrack
+        left = [str(number) for number in self.left(problem, path)]
+        a, symbol, b, equals, result, colon, others = match.groups()
+        if symbol is None:
+            return _takes(left, a) if b is None else False
+        if not _takes(left, a, whole=True) or not _takes(left, b or "", whole=equals is not None):
+            return False
+        if equals is None:
+            return True
+        right = _computed(int(a), symbol, int(b))
+        if right is None or not right.startswith(result or "") or (colon and right != result):
+            return False
+        *listed, last = (others or "").split(",")
+        return all(_takes(left, each, whole=True) for each in listed) and _takes(left, last)
+
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """Nothing: the model writes the numbers left itself."""
         return ""
@@ -114,3 +135,21 @@ class Unruled(Puzzle):
         except IllegalStepError:
             return None
         return steps
+
+
+def _takes(left: list[str], text: str, whole: bool = False) -> bool:
+    """Whether a number in `left` begins with `text`; the one that `whole` text is, is taken out of it."""
+    if not whole:
+        return any(number.startswith(text) for number in left) or not text
+    if text in left:
+        left.remove(text)
+        return True
+    return False
+
+
+def _computed(a: int, symbol: str, b: int) -> str | None:
+    """The whole result that is not negative, None where there is none."""
+    if symbol == "/":
+        return str(a // b) if b and a % b == 0 else None
+    result = {"+": a + b, "-": a - b, "*": a * b}[symbol]
+    return str(result) if result >= 0 else None

@@ -77,7 +77,9 @@ class LlamaModel:
         left = self._left(path)
         limited = replace(sampling, max_tokens=min(sampling.max_tokens, left))
         drawn = Drawn(request.seen) if request.distinct else None
-        future = self._decoder.submit(Request(path, usage, seeds=request.seeds, sampling=limited, drawn=drawn))
+        future = self._decoder.submit(
+            Request(path, usage, seeds=request.seeds, sampling=limited, drawn=drawn, rules=request.rules)
+        )
         completions: list[Completion] = await asyncio.wrap_future(future)
         usage.generated += sum(completion.generated for completion in completions)
         if left >= sampling.max_tokens:

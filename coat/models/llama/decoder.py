@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coat.errors import BackendError, ContextError
-from coat.models import Completion, Finish, Sampling
+from coat.models import Completion, Finish
 from coat.models.llama.bindings import Llama, Odds, log_sum_exp
 from coat.models.llama.prefix import PrefixTree, Span
 from coat.models.llama.text import Transcript, cut_tokens
@@ -361,20 +361,22 @@ class Decoder:
             return None
         token, logprob = drawn
         member.logprob += logprob
-        finish = self._observe(member, token, request.sampling)
+        finish = self._observe(member, token, request)
         if finish is None:
             return token
         request.results[member.index] = self._completion(member, finish)
         member.sampler.close()
         return None
 
-    def _observe(self, member: Member, token: int, sampling: Sampling) -> Finish | None:
+    def _observe(self, member: Member, token: int, request: Request) -> Finish | None:
         member.generated += 1
         if self.llama.is_end(token):
             return "eos"
         if member.transcript.add(token, self.llama.piece(token)):
             return "stop"
-        return "length" if member.generated >= sampling.max_tokens else None
+        if request.rules is not None and not request.rules.possible(member.transcript.text):
+            return "rejected"
+        return "length" if member.generated >= request.sampling.max_tokens else None
 
     def _completion(self, member: Member, finish: Finish) -> Completion:
         transcript = member.transcript

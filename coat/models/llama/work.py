@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from coat.models import Completion, Sampling, Tokens
+from coat.models import Completion, Rules, Sampling, Tokens
 from coat.models.llama.bindings import Odds, Row, Sampler
 from coat.models.llama.distinct import DistinctSampler, Drawn
 from coat.models.llama.prefix import Span
@@ -66,6 +66,7 @@ class Request:
     seeds: tuple[int, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
     drawn: Drawn | None = None
+    rules: Rules | None = None
     odds: Odds | None = None
     candidates: Tokens = ()
     future: "Future[Any]" = field(default_factory=Future)
