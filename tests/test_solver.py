@@ -338,7 +338,7 @@ def test_a_finished_run_replays_without_a_token() -> None:
 
 
 def test_a_replay_does_not_ask_for_what_was_out_when_the_run_ended() -> None:
-    for seed in (12, 19, 20):
+    for seed in (13, 18, 20):
         log, knobs = Journal(None), {"seed": seed, "parallel": 8, "simulations": 10_000}
         first = solve("1 1 4 6", ScriptedModel(play, delay=uneven(seed)), journal=log, **knobs)
         witness = Witness()
