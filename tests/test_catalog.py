@@ -228,7 +228,9 @@ def test_a_short_name_that_is_not_installed_says_what_to_install(monkeypatch: py
 
 
 def test_an_unknown_name_gets_the_known_ones() -> None:
-    with pytest.raises(ModelError, match=r"'SmolLM'; did you mean smollm2\? A model is smollm2, gemma3-270m, a path"):
+    with pytest.raises(
+        ModelError, match=r"'SmolLM'; did you mean smollm2\? A model is smollm2, gemma3-270m, puzzle, a path"
+    ):
         resolve("SmolLM")
     with pytest.raises(ModelError, match=r"no model called ''\. A model is"):
         resolve("")

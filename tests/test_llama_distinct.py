@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coat.models import Draw, Sampling
+from coat.models import Draw, Rules, Sampling
 from coat.models.llama.bindings import Odds
 from coat.models.llama.decoder import Request
 from coat.models.llama.distinct import DistinctSampler, Drawn
@@ -110,3 +110,32 @@ def test_when_nothing_is_left_there_are_fewer(decoding: Any) -> None:
         greedy, _ = ask(decoder, range(5), temperature=0.0, max_tokens=4)
         assert len(greedy) == 1
         assert ask(decoder, range(5), (greedy[0].draw,), temperature=0.0, max_tokens=4)[0] == []
+
+
+@given(seed=st.integers(0, 10**6), banned=st.integers(1, 23), distinct=st.booleans())
+def test_a_text_ends_where_the_rules_find_it_impossible(
+    decoding: Any, check_idle: Any, seed: int, banned: int, distinct: bool
+) -> None:
+    letter = chr(96 + banned)
+    rules = Rules("no letter", lambda text: letter not in text)
+    with decoding(120, 3, 20, 24) as decoder:
+        request = Request(
+            PATH,
+            Usage(),
+            seeds=tuple(range(seed, seed + 12)),
+            sampling=Sampling(top_k=6, top_p=1.0, temperature=2.0, max_tokens=5),
+            drawn=Drawn(()) if distinct else None,
+            rules=rules,
+        )
+        found = decoder.submit(request).result(timeout=60)
+        assert len(found) == 12
+        for each in found:
+            rejected = letter in each.text
+            assert (each.finish == "rejected") is rejected
+            assert each.text.count(letter) == rejected
+            assert each.text.endswith(letter) is rejected
+            assert each.generated == len(each.tokens) + (each.finish == "eos")
+        if distinct:
+            beginnings = [each.text for each in found if each.finish == "rejected"]
+            assert len(set(beginnings)) == len(beginnings)
+        check_idle(decoder)
