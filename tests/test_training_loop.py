@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -267,3 +269,18 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, m
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_saves_and_stops(tmp_path, kind):
+    options = ["--width", "32", "--layers", "1", "--rows", "4", "--steps", "100000", "--threads", "1", "--exam", "0"]
+    command = [sys.executable, "-m", "training", "train", "--out", str(tmp_path), *options, "--every", "1"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert child.stdout is not None
+    while "step 2," not in child.stdout.readline():
+        assert child.poll() is None
+    os.killpg(child.pid, kind)
+    rest, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert "Stopped at step" in rest
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] >= 2

@@ -3,6 +3,7 @@
 Puzzles are drawn and solved in bulk with numpy; one tree a puzzle (`trees`) fills the rows.
 """
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -213,5 +214,18 @@ def batches(config: DataConfig, start: int, stop: int, workers: int) -> Iterator
     """Batches `start` to `stop - 1` as torch tensors, made by `workers` processes (0: in this one)."""
     ahead = 4 if workers else None
     steps = range(start, stop)
-    loader = DataLoader(Stream(config), sampler=steps, batch_size=None, num_workers=workers, prefetch_factor=ahead)
+    loader = DataLoader(
+        Stream(config),
+        sampler=steps,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=ahead,
+        worker_init_fn=_leave_signals_to_the_loop,
+    )
     return iter(loader)
+
+
+def _leave_signals_to_the_loop(_: int) -> None:
+    """In a worker: what asks the whole group to stop is answered by the loop, which ends its workers itself."""
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.SIG_IGN)
