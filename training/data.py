@@ -3,7 +3,7 @@
 Puzzles are drawn and solved in bulk with numpy; one tree a puzzle (`trees`) fills the rows.
 """
 
-import signal
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -226,6 +226,6 @@ def batches(config: DataConfig, start: int, stop: int, workers: int) -> Iterator
 
 
 def _leave_signals_to_the_loop(_: int) -> None:
-    """In a worker: what asks the whole group to stop is answered by the loop, which ends its workers itself."""
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, signal.SIG_IGN)
+    """In a worker: Ctrl-C reaches the whole process group, and the loop, which answers it, ends its workers itself."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
