@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from coat import runtime
 from coat.models import LanguageModel, Notation, ScoreRequest, Text
 from coat.usage import Usage
-from training.data import draw_puzzles, legal_steps
-from training.evaluate import COUNTDOWN, KINDS, area_under_curve, probes
-from training.solver import reachable
+from training.data import legal_steps
+from training.evaluate import COUNTDOWN, KINDS, area_under_curve, held_out_puzzles, probes
 from training.splits import held_out
 from training.text import decode, problem_line
 from training.trees import MISTAKES
@@ -29,45 +28,42 @@ def figures(model: LanguageModel, count: int, detail: dict[str, Any]) -> dict[st
 
 
 def judge_figures(model: LanguageModel, notation: Notation, count: int, detail: dict[str, Any]) -> dict[str, float]:
-    """The judge's area under the ROC curve on the states of uniformly random legal play from held-out puzzles.
+    """The judge's area under the ROC curve on held-out states, as many good as bad ones.
 
-    Half of the puzzles have a solution. States with three or more numbers left are held out; those with two, which the
-    rule does not cover, are apart in `detail`, and count in `judge_auc_all` there.
+    States are one legal step away from held-out puzzles of 5 and 4 numbers; those of 3, which leave two numbers that
+    the rule of the splits does not cover, stand apart in `detail`.
     """
-    texts, sizes, labels = played(count)
-    odds = _ask(model, texts, (notation.good, notation.bad), notation.tag)
-    score = odds[:, 0] - odds[:, 1]
-    by_size = {}
-    for left in sorted(set(sizes.tolist())):
-        of = sizes == left
-        by_size[f"{left} numbers left"] = {
-            "auc": round(area_under_curve(score[of & labels], score[of & ~labels]), 4),
-            "states": int(of.sum()),
-            "good": int(labels[of].sum()),
-        }
-    covered = sizes >= 3
-    detail["judge"] = by_size | {"judge_auc_all": round(area_under_curve(score[labels], score[~labels]), 4)}
-    return {"judge_auc": round(area_under_curve(score[covered & labels], score[covered & ~labels]), 4)}
+    scores: list[NDArray[np.float64]] = []
+    detail["judge"] = {}
+    good = np.arange(2 * count) < count
+    for size in (5, 4, 3):
+        odds = _ask(model, states(size, count), (notation.good, notation.bad), notation.tag)
+        scores.append(odds[:, 0] - odds[:, 1])
+        detail["judge"][f"{size - 1} numbers left"] = round(area_under_curve(scores[-1][good], scores[-1][~good]), 4)
+    covered, labels = np.concatenate(scores[:2]), np.concatenate([good, good])
+    return {"judge_auc": round(area_under_curve(covered[labels], covered[~labels]), 4)}
 
 
-def played(count: int) -> tuple[list[str], NDArray[np.int_], NDArray[np.bool_]]:
-    """Paths of random legal play as the model reads them; how many numbers are left; whether the target still is."""
-    random, generator = Random(SEED), np.random.default_rng(SEED)
-    solvable = np.arange(count) % 2 == 0
-    high = np.full(count, COUNTDOWN, dtype=np.int32)
-    numbers, targets = draw_puzzles(SIZE, solvable, high, generator, held_out)
-    texts = [problem_line(row.tolist(), int(target)) for row, target in zip(numbers, targets, strict=True)]
-    found, sizes, labels = [], [], []
-    for left in range(SIZE, 1, -1):
-        reach = reachable(numbers, targets)
-        keep = [left < 3 or held_out(row.tolist(), int(target)) for row, target in zip(numbers, targets, strict=True)]
-        found += [text for text, kept in zip(texts, keep, strict=True) if kept]
-        labels += reach[keep].tolist()
-        sizes += [left] * sum(keep)
-        steps = [random.choice(list(each)) for each in legal_steps(numbers, targets)]
-        texts = [text + decode(step.ids) for text, step in zip(texts, steps, strict=True)]
-        numbers = np.array([step.left for step in steps], dtype=np.int32)
-    return found, np.array(sizes), np.array(labels)
+def states(size: int, count: int) -> list[str]:
+    """Paths of one legal step, `count` that keep the target within reach and then as many that do not."""
+    random = Random(f"states:{SEED}:{size}")
+    found: dict[bool, list[str]] = {True: [], False: []}
+    draw = 0
+    while min(map(len, found.values())) < count:
+        puzzles = held_out_puzzles(size, 200, COUNTDOWN, 1000 * SEED + draw)
+        numbers = np.array([each for each, _ in puzzles], dtype=np.int32)
+        targets = np.array([target for _, target in puzzles], dtype=np.int32)
+        for (start, target), steps in zip(puzzles, legal_steps(numbers, targets), strict=True):
+            for good, texts in found.items():
+                fitting = [
+                    step
+                    for step, ways in steps.items()
+                    if bool(ways) is good and (size == 3 or held_out(step.left, target))
+                ]
+                if fitting:
+                    texts.append(problem_line(start, target) + decode(random.choice(fitting).ids))
+        draw += 1
+    return found[True][:count] + found[False][:count]
 
 
 def backtrack_figures(model: LanguageModel, notation: Notation, count: int, detail: dict[str, Any]) -> dict[str, float]:

@@ -55,12 +55,16 @@ ROWS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One puzzle's run: whether its answer is right, and what it cost."""
+    """One puzzle's run: whether its answer is right, and what it cost.
+
+    `rows` are the distinct token prefixes, the least that had to be decoded; an engine that shares prefixes decodes no
+    more.
+    """
 
     solved: bool
     tokens: int
     steps: int
-    evaluated: int
+    rows: int
     illegal: int
     seconds: float
 
@@ -100,7 +104,7 @@ def _ask(puzzle: Puzzle, knobs: dict[str, Any]) -> Outcome:
     result = coat.solve(puzzle.question, task=puzzle.task, model=_model, **{"tokens": CAP, **knobs})
     usage = result.usage
     steps = len(result.tree) - 1
-    return Outcome(bool(result.correct), usage.spent, steps, usage.evaluated, usage.illegal, usage.seconds)
+    return Outcome(bool(result.correct), usage.spent, steps, usage.unique, usage.illegal, usage.seconds)
 
 
 def capped(outcomes: Sequence[Outcome], mean: float) -> tuple[list[bool], float, int]:
@@ -140,7 +144,7 @@ def describe(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Accuracy and mean costs of a row on a set."""
     return share(each.solved for each in outcomes) | {
         name: round(float(np.mean([getattr(each, name) for each in outcomes])), 1)
-        for name in ("tokens", "steps", "evaluated", "illegal", "seconds")
+        for name in ("tokens", "steps", "rows", "illegal", "seconds")
     }
 
 
@@ -227,7 +231,7 @@ def flops_matched(larger: Solvers, smaller: Solvers, ratio: float, puzzles: Sequ
     searched = smaller.ask(puzzles, SEARCH | {"tokens": FLOPS_CAP}, "smaller model, search")
     for name, knobs in (("greedy", ROWS["greedy"]), *((f"best_of_{n}", _best_of(n)) for n in (4, 16))):
         sampled = larger.ask(puzzles, knobs, f"larger model, {name}")
-        mean = ratio * float(np.mean([each.evaluated for each in sampled]))
+        mean = ratio * float(np.mean([each.rows for each in sampled]))
         solved, spent, _ = capped([_by_rows(each) for each in searched], mean)
         gap = difference(solved, [each.solved for each in sampled])
         found[name] = gap | {
@@ -245,7 +249,7 @@ def _best_of(n: int) -> dict[str, Any]:
 
 def _by_rows(outcome: Outcome) -> Outcome:
     """The outcome with rows decoded in the place of tokens."""
-    return Outcome(outcome.solved, outcome.evaluated, 0, 0, 0, 0.0)
+    return Outcome(outcome.solved, outcome.rows, 0, 0, 0, 0.0)
 
 
 def measure(data: Path, model_name: str, small_name: str | None, quick: bool) -> dict[str, Any]:
