@@ -103,6 +103,7 @@ def start(
         )
         policy = _model(stack, rules.model if model is None else model, options)
         rules = tasks.adapt(rules, policy, settings.rules)
+        settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         judge = None if prm is None else _model(stack, prm, options)
         store = _memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
@@ -141,7 +142,7 @@ def solve(
         memory: A memory file, or an open memory, whose facts are recalled into the expansions.
         journal: Where replies and the run's log are kept, so that the same call replays; None keeps them nowhere.
         model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`.
-        **knobs: Fields of `coat.Settings`, such as `tokens=2000` or `strategy="greedy"`.
+        **knobs: Fields of `coat.Settings`, such as `tokens=2000` or `strategy="greedy"`; the others are the task's.
 
     Raises:
         InputError, ModelError: what was asked for is wrong, by name.

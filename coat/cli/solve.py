@@ -47,7 +47,9 @@ def solve(
     tokens: Annotated[int, typer.Option(help="The token budget, generated + scored.")] = 8192,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
     simulations: Annotated[int, typer.Option(help="Stop after so many expansions.")] = 10_000,
-    width: Annotated[int, typer.Option(help="Steps sampled in an expansion, or lines of best_of_n.")] = 4,
+    width: Annotated[int | None, typer.Option(help="Steps sampled in an expansion, or lines of best_of_n.")] = None,
+    widening: Annotated[float | None, typer.Option(help="Power of its visits up to which a node is expanded.")] = None,
+    certainty: Annotated[float | None, typer.Option(help="Least probability of a step back that is taken.")] = None,
     keep: Annotated[int, typer.Option(help="States that a beam holds.")] = 4,
     backtracks: Annotated[int, typer.Option(help="How often self_backtracking takes steps back.")] = 1,
     parallel: Annotated[int, typer.Option(help="Requests that are out at once.")] = 4,
@@ -71,6 +73,7 @@ def solve(
     verbose: Verbose = False,
 ) -> None:
     """Solve one problem. Ctrl-C stops and prints the best answer so far."""
+    wanted = {"width": width, "widening": widening, "certainty": certainty}
     call = {
         "question": _question(question, file, line),
         "task": task,
@@ -84,7 +87,7 @@ def solve(
         "tokens": tokens,
         "seconds": seconds,
         "simulations": simulations,
-        "width": width,
+        **{name: value for name, value in wanted.items() if value is not None},
         "keep": keep,
         "backtracks": backtracks,
         "parallel": parallel,

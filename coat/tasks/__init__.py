@@ -3,8 +3,8 @@
 A new task is one file with a class that fits `Task`, and one line in `TASKS`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
@@ -30,6 +30,8 @@ class Task(Protocol):
     """The stop strings that end a step."""
     temperature: float
     """At which steps are sampled unless the settings say otherwise."""
+    knobs: Mapping[str, Mapping[str, Any]]
+    """By strategy, settings that serve this task well, where the user asks for no others."""
     verifies: bool
     """Whether `verify` can tell a right answer without knowing the gold one."""
 

@@ -3,8 +3,9 @@
 import json
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 from coat import prompts
@@ -29,6 +30,7 @@ class Arithmetic:
     step_end: tuple[str, ...] = ("\n",)
     verifies: bool = True
     model: str | None = "puzzle"
+    knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     def __init__(self, name: str, target: int | None = None) -> None:
         self.name = name

@@ -1,7 +1,9 @@
 """The arithmetic puzzles in the text that the puzzle model was trained on; see `training/text.py`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from coat.errors import IllegalStepError
 from coat.models import LanguageModel, Prompt, Text
@@ -25,6 +27,7 @@ class Puzzle(Arithmetic):
     NOTATION = "puzzle"
 
     temperature = 1.0
+    knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({"coat": {"width": 1, "widening": 0.7, "certainty": 0.5}})
 
     def __init__(self, name: str, target: int | None, backtrack: str) -> None:
         super().__init__(name, target)

@@ -3,7 +3,9 @@
 import json
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from coat import prompts
 from coat.errors import IllegalStepError, InputError
@@ -26,6 +28,7 @@ class QuestionAnswering:
     step_end: tuple[str, ...] = ("\n",)
     verifies: bool = False
     model: str | None = None
+    knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     def read(self, text: str) -> Problem:
         """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
