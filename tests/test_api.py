@@ -313,7 +313,7 @@ def test_recalled_facts_stand_at_the_tail_once_each_and_are_cited(atlas: Associa
 
 def test_a_node_is_recalled_for_once_and_a_path_gets_nothing_twice(atlas: AssociativeMemory) -> None:
     model = Thinker(lambda prompt, seed, sampling: f"the Seine, {seed % 7} times\n")
-    result = think(model, memory=atlas, recall=1, recall_threshold=0.05)
+    result = think(model, memory=atlas, recall=1, recall_threshold=0.05, simulations=30, widening=0.5)
     expanded = [node for node in result.tree.nodes if node.expansions]
     assert sum(node.expansions for node in expanded) == 30 > len(expanded)
     assert result.usage.recalls == len(expanded)

@@ -160,3 +160,11 @@ def test_every_beginning_of_a_legal_line_is_possible(path: list[str], line: str)
 def test_a_line_is_impossible_from_its_first_wrong_character_on(legal: str, wrong: str) -> None:
     assert not legal or GAME.possible(PUZZLE, [], legal)
     assert not GAME.possible(PUZZLE, [], wrong)
+
+
+def test_the_task_brings_settings_that_a_user_may_change() -> None:
+    model = speaker(lambda prompt, seed, sampling: "nonsense\n", scores=lambda text, candidate: 0.5)
+    for given, width in (({}, 1), ({"width": 3}, 3), ({"strategy": "best_of_n"}, 4)):
+        with coat.start("4 9 10 13", task="game24", model=model, tokens=100, **given) as solving:
+            assert solving.settings.width == width
+            solving.wait()
