@@ -70,7 +70,7 @@ PACKAGES = {
         "coat-reasoning",
         "coat",
         "puzzle.gguf",
-        "0" * 64,
+        "021b610f5a690ea80e93eadd50c00dda08836c06dfac1ab55103591eed46cbf7",
     ),
 }
 """The short names. The first one that is installed is the default model; arithmetic puzzles have one of their own."""
