@@ -24,8 +24,10 @@ from benchmarks.puzzle_sets import Puzzle
 from coat.errors import CoatError
 from coat.models import LanguageModel
 from coat.models.catalog import load, resolve
+from coat.tasks.puzzle import Puzzle as Task
 
 DATA = Path("../shared/data")
+SMALL = Path(__file__).parent / "puzzle-small.gguf"
 CELLS = 2048
 """Small: every row attends to all of the cache, and for a model as small as this that is most of the work."""
 BEST_OF = 64
@@ -35,7 +37,7 @@ CAP = 8000
 FLOPS_CAP = 4000
 """The budget of the smaller model's search."""
 
-SEARCH: dict[str, Any] = {"strategy": "coat", "width": 4, "parallel": 2, "exploration": 1.0}
+SEARCH: dict[str, Any] = {"strategy": "coat", "parallel": 1, **Task.knobs["coat"]}
 """Chosen on puzzles that are not among the measured ones; see `benchmarks/README.md`."""
 ROWS: dict[str, dict[str, Any]] = {
     "greedy": {"strategy": "greedy"},
@@ -82,9 +84,13 @@ class Solvers:
         )
 
     def ask(self, puzzles: Sequence[Puzzle], knobs: dict[str, Any], name: str) -> list[Outcome]:
-        """Run all puzzles, with a progress bar on standard error."""
+        """Run all puzzles, with a progress bar and then a line on standard error."""
+        console = Console(stderr=True)
         running = self._pool.map(_ask, puzzles, itertools.repeat(knobs))
-        return list(track(running, name, len(puzzles), console=Console(stderr=True), transient=True))
+        outcomes = list(track(running, name, len(puzzles), console=console, transient=True))
+        solved, tokens = sum(each.solved for each in outcomes), np.mean([each.tokens for each in outcomes])
+        console.print(f"{name}: {solved} of {len(outcomes)}, {tokens:.0f} tokens a puzzle", highlight=False)
+        return outcomes
 
     def __enter__(self) -> Self:
         return self
@@ -252,7 +258,7 @@ def _by_rows(outcome: Outcome) -> Outcome:
     return Outcome(outcome.solved, outcome.rows, 0, 0, 0, 0.0)
 
 
-def measure(data: Path, model_name: str, small_name: str | None, quick: bool) -> dict[str, Any]:
+def measure(data: Path, model_name: str, small_name: str, quick: bool) -> dict[str, Any]:
     """All figures; `detail` holds intervals, costs and ablations."""
     counts = (20, 20, 6) if quick else (100, 500, 200)
     sets = {
@@ -266,12 +272,11 @@ def measure(data: Path, model_name: str, small_name: str | None, quick: bool) ->
         found = rows_of(solvers, sets, detail)
         figures = search_figures(found, sets, detail)
         figures |= ablations(solvers, sets, detail)
-        if small_name is not None:
-            ratio = parameters(model_name) / parameters(small_name)
-            with Solvers(small_name) as smaller:
-                detail["flops_matched"] = flops_matched(solvers, smaller, ratio, sets["countdown4"])
-            detail["flops_matched"]["ratio"] = round(ratio, 2)
-            figures["flops_matched"] = detail["flops_matched"]["best_of_16"]["gain"]
+        ratio = parameters(model_name) / parameters(small_name)
+        with Solvers(small_name) as smaller:
+            detail["flops_matched"] = flops_matched(solvers, smaller, ratio, sets["countdown4"])
+        detail["flops_matched"]["ratio"] = round(ratio, 2)
+        figures["flops_matched"] = detail["flops_matched"]["best_of_16"]["gain"]
     model = load(model_name, cells=CELLS)
     try:
         figures |= puzzle_judge.figures(model, 100 if quick else 500, detail)
@@ -298,11 +303,11 @@ def main(
     quick: Annotated[bool, typer.Option(help="A small part of the sets, for a look in minutes.")] = False,
     data: Annotated[Path, typer.Option(help="The folder that holds game24/24.csv.")] = DATA,
     model: Annotated[str, typer.Option(help="The model that is measured.")] = "puzzle",
-    small: Annotated[str | None, typer.Option(help="A smaller one, for the comparison at equal FLOPs.")] = None,
+    small: Annotated[Path, typer.Option(help="A smaller one, for the comparison at equal FLOPs.")] = SMALL,
 ) -> None:
     """Measure the puzzle model and the search over it."""
     try:
-        figures = measure(data, model, small, quick)
+        figures = measure(data, model, str(small), quick)
     except CoatError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error

@@ -27,7 +27,9 @@ class Puzzle(Arithmetic):
     NOTATION = "puzzle"
 
     temperature = 1.0
-    knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({"coat": {"width": 1, "widening": 0.7, "certainty": 0.5}})
+    knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+        {"coat": {"width": 1, "widening": 0.6, "certainty": 0.9, "top_p": 0.995}}
+    )
 
     def __init__(self, name: str, target: int | None, backtrack: str) -> None:
         super().__init__(name, target)
