@@ -31,6 +31,8 @@ SMALL = Path(__file__).parent / "puzzle-small.gguf"
 CELLS = 2048
 """Small: every row attends to all of the cache, and for a model as small as this that is most of the work."""
 BEST_OF = 64
+UNVERIFIED = 100
+"""Puzzles of a set on which the rows without a verifier are measured, but for the vote, which has no other."""
 MEAN_TOKENS, FEW_TOKENS = 2000, 250
 CAP = 8000
 """The budget of one search; means are kept below `MEAN_TOKENS` by counting only what came within a lower cap."""
@@ -176,7 +178,8 @@ def rows_of(solvers: Solvers, sets: dict[str, list[Puzzle]], detail: dict[str, A
             for verify in (True, False) if row != "majority" else (False,):
                 kind = "verified" if verify else "unverified"
                 limit = CAP if verify else MEAN_TOKENS
-                outcomes = solvers.ask(puzzles, knobs | {"verify": verify, "tokens": limit}, f"{row} {name} {kind}")
+                asked = puzzles if verify or row == "majority" else puzzles[:UNVERIFIED]
+                outcomes = solvers.ask(asked, knobs | {"verify": verify, "tokens": limit}, f"{row} {name} {kind}")
                 detail.setdefault(row, {}).setdefault(name, {})[kind] = describe(outcomes)
                 if verify:
                     found.setdefault(row, {})[name] = outcomes

@@ -28,7 +28,7 @@ class Puzzle(Arithmetic):
 
     temperature = 1.0
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-        {"coat": {"width": 1, "widening": 0.6, "certainty": 0.9, "top_p": 0.995}}
+        {"coat": {"width": 1, "widening": 0.6, "certainty": 0.9, "top_p": 1.0}}
     )
 
     def __init__(self, name: str, target: int | None, backtrack: str) -> None:
