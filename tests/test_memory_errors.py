@@ -1,9 +1,11 @@
 """Bad input gets a sentence that says what is wrong, where, and what to do."""
 
-import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,14 +198,25 @@ def test_a_folder_that_is_missing_or_no_file_is_named(tmp_path):
         AssociativeMemory(tmp_path / "nowhere" / "facts.db", EMBEDDER)
 
 
-@pytest.mark.xdist_group("folder modes")  # both open the same parent folders to everybody for a moment
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_read_only_folder_is_named(tmp_path, path, existing):
-    """Opened by a process without privileges, since to root no folder is read-only."""
-    locked = tmp_path / "locked"
-    locked.mkdir()
-    if existing:
-        path.rename(locked / "facts.db")
+def test_a_read_only_folder_is_named(path, existing):
+    """Opened by a process without privileges, since to root no folder is read-only.
+
+    The folder lies in no folder of pytest's, whose modes others set while this runs.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        locked = Path(place) / "locked"
+        locked.mkdir()
+        if existing:
+            shutil.copy(path, locked / "facts.db")
+        told = opened_without_privileges(locked)
+        locked.chmod(0o755)
+    assert "facts.db cannot be opened for writing" in told
+    assert "must be readable and writable" in told
+
+
+def opened_without_privileges(locked):
     code = """
 import os, sqlite3, sys
 import memory, memory.errors
@@ -216,18 +229,8 @@ try:
 except memory.StorageError as error:
     print(error)
 """
-    opened_up = [folder for folder in [tmp_path, *tmp_path.parents] if folder.stat().st_uid == os.getuid()]
-    modes = {folder: folder.stat().st_mode for folder in opened_up}
-    for folder in opened_up:
-        folder.chmod(modes[folder] | 0o111)
-    try:
-        run = subprocess.run([sys.executable, "-c", code, str(locked)], capture_output=True, text=True, check=True)
-    finally:
-        for folder in opened_up:
-            folder.chmod(modes[folder])
-        locked.chmod(0o755)
-    assert "facts.db cannot be opened for writing" in run.stdout
-    assert "must be readable and writable" in run.stdout
+    run = subprocess.run([sys.executable, "-c", code, str(locked)], capture_output=True, text=True, check=True)
+    return run.stdout
 
 
 def test_a_full_disk_is_named_and_keeps_what_was_there(path):
