@@ -5,7 +5,6 @@ the task forbids. Evaluate: the task's verifier for answers, the evaluator for t
 """
 
 import asyncio
-import functools
 import hashlib
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -223,9 +222,8 @@ class Solver:
 
     def _rules(self, path: Sequence[str]) -> Rules | None:
         """The task's rules for a step after `path`, by which it ends as soon as it breaks one."""
-        if not self.settings.rules:
-            return None
-        return Rules(self.task.name, functools.partial(self.task.possible, self.problem, path))
+        possible = self.task.possible(self.problem, path) if self.settings.rules else None
+        return None if possible is None else Rules(self.task.name, possible)
 
     def _temperature(self, request: Expand) -> float:
         asked = (request.temperature, self.settings.temperature, self.task.temperature)

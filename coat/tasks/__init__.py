@@ -55,8 +55,8 @@ class Task(Protocol):
         """What the model wrote after `path`, as an action and a text; IllegalStepError where the rules forbid it."""
         ...
 
-    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
-        """Whether a step after `path` that begins with `text` can still be legal; true where that is not known."""
+    def possible(self, problem: Problem, path: Sequence[str]) -> Callable[[str], bool] | None:
+        """What tells whether a step after `path` that begins with a text can still be legal; None: nothing does."""
         ...
 
     def note(self, problem: Problem, path: Sequence[str]) -> str:

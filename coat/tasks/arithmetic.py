@@ -3,7 +3,7 @@
 import json
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -120,9 +120,9 @@ class Arithmetic:
         _apply(numbers, step)
         return ("answer" if len(numbers) == 1 else "think"), step
 
-    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
-        """Not known before the step is complete."""
-        return True
+    def possible(self, problem: Problem, path: Sequence[str]) -> Callable[[str], bool] | None:
+        """Nothing can, before the step is complete."""
+        return None
 
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """The numbers that are left."""

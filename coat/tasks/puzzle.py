@@ -1,14 +1,15 @@
 """The arithmetic puzzles in the text that the puzzle model was trained on; see `training/text.py`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 from coat.errors import IllegalStepError
 from coat.models import LanguageModel, Prompt, Text
 from coat.problem import Problem
-from coat.tasks.arithmetic import Arithmetic
+from coat.tasks.arithmetic import OPERATORS, Arithmetic
 from search import Action
 
 LINE = re.compile(r"(\d{1,12})([-+*/])(\d{1,12})=(\d{1,12})(?::(\d{1,12}(?:,\d{1,12})*))?")
@@ -72,24 +73,10 @@ class Puzzle(Arithmetic):
             raise IllegalStepError(f"{text!r} is wrong about the numbers that are left")
         return action, step
 
-    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
+    def possible(self, problem: Problem, path: Sequence[str]) -> Callable[[str], bool]:
         """Whether the operands are there, the result is right, and the numbers left are those that are left, so far."""
-        match = BEGUN.fullmatch(text)
-        if match is None:
-            return text == self._backtrack
         left = [str(number) for number in self.left(problem, path)]
-        a, symbol, b, equals, result, colon, others = match.groups()
-        if symbol is None:
-            return _takes(left, a) if b is None else False
-        if not _takes(left, a, whole=True) or not _takes(left, b or "", whole=equals is not None):
-            return False
-        if equals is None:
-            return True
-        right = _computed(int(a), symbol, int(b))
-        if right is None or not right.startswith(result or "") or (colon and right != result):
-            return False
-        *listed, last = (others or "").split(",")
-        return all(_takes(left, each, whole=True) for each in listed) and _takes(left, last)
+        return lambda text: text == self._backtrack or _begins(left, text)
 
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """Nothing: the model writes the numbers left itself."""
@@ -142,10 +129,30 @@ class Unruled(Puzzle):
         return steps
 
 
+def _begins(numbers: Sequence[str], text: str) -> bool:
+    """Whether a legal step from `numbers` can begin with `text`."""
+    match = BEGUN.fullmatch(text)
+    if match is None:
+        return False
+    left = list(numbers)
+    a, symbol, b, equals, result, colon, others = match.groups()
+    if symbol is None:
+        return _takes(left, a)
+    if not _takes(left, a, whole=True) or not _takes(left, b, whole=equals is not None):
+        return False
+    if equals is None:
+        return True
+    right = _computed(int(a), symbol, int(b))
+    if right is None or not right.startswith(result) or (colon and right != result):
+        return False
+    *listed, last = (others or "").split(",")
+    return all(_takes(left, each, whole=True) for each in listed) and _takes(left, last)
+
+
 def _takes(left: list[str], text: str, whole: bool = False) -> bool:
     """Whether a number in `left` begins with `text`; the one that `whole` text is, is taken out of it."""
     if not whole:
-        return any(number.startswith(text) for number in left) or not text
+        return not text or any(number.startswith(text) for number in left)
     if text in left:
         left.remove(text)
         return True
@@ -154,7 +161,5 @@ def _takes(left: list[str], text: str, whole: bool = False) -> bool:
 
 def _computed(a: int, symbol: str, b: int) -> str | None:
     """The whole result that is not negative, None where there is none."""
-    if symbol == "/":
-        return str(a // b) if b and a % b == 0 else None
-    result = {"+": a + b, "-": a - b, "*": a * b}[symbol]
-    return str(result) if result >= 0 else None
+    result = None if symbol == "/" and not b else OPERATORS[symbol](Fraction(a), b)
+    return str(result) if result is not None and result >= 0 and result.denominator == 1 else None

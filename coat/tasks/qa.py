@@ -86,9 +86,8 @@ class QuestionAnswering:
             raise IllegalStepError("what was looked up or tried comes from the memory alone")
         return prompts.LABELS.get(label, "think"), step
 
-    def possible(self, problem: Problem, path: Sequence[str], text: str) -> bool:
-        """Not known before the step is complete."""
-        return True
+    def possible(self, problem: Problem, path: Sequence[str]) -> None:
+        """Nothing can, before the step is complete."""
 
     def note(self, problem: Problem, path: Sequence[str]) -> str:
         """Nothing: what the model is told between steps are recalled facts."""
