@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coat import runtime
+from coat.errors import InputError
 from coat.models import LanguageModel, Notation, ScoreRequest, Text
 from coat.usage import Usage
 from training.data import legal_steps
-from training.evaluate import COUNTDOWN, KINDS, area_under_curve, held_out_puzzles, probes
+from training.evaluate import COUNTDOWN, area_under_curve, backtrack_rates, held_out_puzzles, kinds_of, probes
 from training.splits import held_out
 from training.text import decode, problem_line
-from training.trees import MISTAKES
 
 SIZE, SEED = 4, 5
 
@@ -23,7 +23,8 @@ SIZE, SEED = 4, 5
 def figures(model: LanguageModel, count: int, detail: dict[str, Any]) -> dict[str, float]:
     """`judge_auc`, `backtrack_precision` and `backtrack_recall`, from `count` puzzles and probes a kind."""
     notation = model.capabilities.notation
-    assert notation is not None, "a puzzle model declares its notation"
+    if notation is None:
+        raise InputError(f"{model.name} declares no notation; name a puzzle model with --model")
     return judge_figures(model, notation, count, detail) | backtrack_figures(model, notation, count, detail)
 
 
@@ -75,13 +76,11 @@ def backtrack_figures(model: LanguageModel, notation: Notation, count: int, deta
     found = probes(SIZE, count, COUNTDOWN, SEED)
     texts = [decode(probe.ids) for probe in found]
     back = np.exp(_ask(model, texts, (notation.backtrack,), "")[:, 0]) > 0.5
-    kinds = np.array([-1 if probe.kind is None else probe.kind for probe in found])
-    recalls = [float(back[kinds == kind].mean()) for kind in range(len(KINDS))]
-    recall, false = float(np.average(recalls, weights=MISTAKES)), float(back[kinds < 0].mean())
-    detail["backtrack"] = {f"recall_{name}": round(value, 4) for name, value in zip(KINDS, recalls, strict=True)}
-    detail["backtrack"]["false_alarms"] = round(false, 4)
-    precision = recall / (recall + false) if recall else 0.0
-    return {"backtrack_precision": round(precision, 4), "backtrack_recall": round(recall, 4)}
+    kinds = kinds_of(found)
+    rates = {name: round(value, 4) for name, value in backtrack_rates(kinds, back).items()}
+    figures = {name: rates.pop(name) for name in ("backtrack_precision", "backtrack_recall")}
+    detail["backtrack"] = rates | {"false_alarms": round(float(back[kinds < 0].mean()), 4)}
+    return figures
 
 
 def _ask(model: LanguageModel, texts: Sequence[str], candidates: tuple[str, ...], tag: str) -> NDArray[np.float64]:

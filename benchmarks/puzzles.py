@@ -271,20 +271,21 @@ def measure(data: Path, model_name: str, small_name: str, quick: bool) -> dict[s
     }
     started = time.monotonic()
     detail: dict[str, Any] = {"puzzles": {name: len(puzzles) for name, puzzles in sets.items()}}
+    load(small_name).close()
+    ratio = parameters(model_name) / parameters(small_name)
+    model = load(model_name, cells=CELLS)
+    try:
+        figures: dict[str, Any] = dict(puzzle_judge.figures(model, 100 if quick else 500, detail))
+    finally:
+        model.close()
     with Solvers(model_name) as solvers:
         found = rows_of(solvers, sets, detail)
-        figures = search_figures(found, sets, detail)
+        figures |= search_figures(found, sets, detail)
         figures |= ablations(solvers, sets, detail)
-        ratio = parameters(model_name) / parameters(small_name)
         with Solvers(small_name) as smaller:
             detail["flops_matched"] = flops_matched(solvers, smaller, ratio, sets["countdown4"])
         detail["flops_matched"]["ratio"] = round(ratio, 2)
         figures["flops_matched"] = detail["flops_matched"]["best_of_16"]["gain"]
-    model = load(model_name, cells=CELLS)
-    try:
-        figures |= puzzle_judge.figures(model, 100 if quick else 500, detail)
-    finally:
-        model.close()
     figures["megabytes"] = round(resolve(model_name).path.stat().st_size / 1e6, 2)
     detail["seconds"] = round(time.monotonic() - started)
     return figures | {"detail": detail}

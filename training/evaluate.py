@@ -232,15 +232,21 @@ def judgement_rates(model: Transformer, found: Sequence[Probe]) -> dict[str, flo
         mistakes mixed 1 : 2 : 2. `backtrack_precision`: where these and good steps are equally frequent.
     """
     odds, back = read_probes(model, found)
-    kinds = np.array([-1 if probe.kind is None else probe.kind for probe in found])
+    kinds = kinds_of(found)
+    rates = {"judge_auc": area_under_curve(odds[kinds < 0], odds[kinds == EXPLORATION])}
+    return rates | backtrack_rates(kinds, back)
+
+
+def kinds_of(found: Sequence[Probe]) -> NDArray[np.int_]:
+    """The kind of each probe's mistake, -1 where it is none."""
+    return np.array([-1 if probe.kind is None else probe.kind for probe in found])
+
+
+def backtrack_rates(kinds: NDArray[np.int_], back: NDArray[np.bool_]) -> dict[str, float]:
+    """Precision and recall of taking a step `back` at probes of these `kinds`, and the recall by kind."""
     recalls = [float(back[kinds == kind].mean()) for kind in range(len(KINDS))]
-    recall = float(np.average(recalls, weights=MISTAKES))
-    false = float(back[kinds < 0].mean())
-    rates = {
-        "judge_auc": area_under_curve(odds[kinds < 0], odds[kinds == EXPLORATION]),
-        "backtrack_precision": recall / (recall + false) if recall else 0.0,
-        "backtrack_recall": recall,
-    }
+    recall, false = float(np.average(recalls, weights=MISTAKES)), float(back[kinds < 0].mean())
+    rates = {"backtrack_precision": recall / (recall + false) if recall else 0.0, "backtrack_recall": recall}
     return rates | {f"recall_{name}": value for name, value in zip(KINDS, recalls, strict=True)}
 
 
