@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from search.backup import mean
 from search.budget import Budget
-from search.mcts import grow, judge
+from search.mcts import credit, grow, judge
 from search.requests import Evaluate, Expand, Expansion, Request, Search
 from search.tree import Tree
 
@@ -52,7 +52,8 @@ def beam(
                     outstanding.append((fresh[-1], granted, tokens))
                     continue
             elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
-                judge(tree, request.nodes, reply, mean)
+                judge(tree, request.nodes, reply)
+                credit(tree, request.nodes, mean)
                 found += request.nodes
             budget.settle(granted, tokens)
         states = best(tree, found, keep)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from search.backup import mean
 from search.budget import Budget
-from search.mcts import judge
+from search.mcts import credit, judge
 from search.requests import Evaluate, Expand, Expansion, Request, Search
 from search.tree import Tree
 
@@ -61,7 +61,8 @@ def best_of_n(
                 fresh.append(Evaluate(tuple(answers)))
                 outstanding.append((fresh[-1], len(answers)))
         elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
-            judge(tree, request.nodes, reply, mean)
+            judge(tree, request.nodes, reply)
+            credit(tree, request.nodes, mean)
             budget.settle(width, reply.tokens)
 
 

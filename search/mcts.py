@@ -69,36 +69,35 @@ def mcts(
             fresh.clear()
             simulation = outstanding.popleft()
             simulation.tokens += reply.tokens
+            alive = not closed(tree, simulation.node)
             if isinstance(reply, Evaluation):
-                judge(tree, simulation.children, reply, backup)
-                offer(tree, simulation.children, depth)
+                judge(tree, simulation.children, reply)
+                if alive:
+                    credit(tree, simulation.children, backup)
+                    offer(tree, simulation.children, depth)
             else:
                 simulation.children = grow(tree, simulation.node, reply, certainty=certainty, episodes=episodes)
-                tree[simulation.node].barren = 0 if simulation.children else tree[simulation.node].barren + 1
-                if simulation.children and not refuted(tree, simulation.node) and not closed(tree, simulation.node):
+                if alive and simulation.children and not refuted(tree, simulation.node):
                     simulation.request = Evaluate(tuple(simulation.children))
                     outstanding.append(simulation)
                     fresh.append(simulation.request)
                     continue
-            lift(tree, simulation.node)
+            lift(tree, [simulation.node])
             budget.settle(simulation.width, simulation.tokens)
-            if worth_a_retry(tree, simulation.node, retries):
-                offer(tree, [simulation.node], depth, extra=1)
-            disappoint(tree, simulation.node, backup)
-            step_back(tree, simulation.node, backup, threshold)
+            if alive:
+                conclude(tree, simulation.node, depth, retries, backup, threshold)
             widen(tree, simulation.node, widening, retries)
             if not tree[0].available and not tree[0].pending and tree[0].barren < patience:
                 reopen(tree, 0)
     finally:
-        for simulation in outstanding:
-            lift(tree, simulation.node)
+        lift(tree, [each.node for each in outstanding])
 
 
 def take_stock(tree: Tree, depth: int) -> None:
     """Count what may still be expanded in `tree`, which an earlier search may have grown; the root always may."""
     for node in tree.nodes:
         node.available = node.pending = 0
-    known = [node for node in tree.nodes if node.visits or node.parent is None]
+    known = [node for node in tree.nodes if (node.visits or node.parent is None) and not closed(tree, node.id)]
     offer(tree, [node.id for node in known for _ in range(node.expansions, node.quota)], depth)
     if not tree[0].available:
         reopen(tree, 0, extra=int(tree[0].expansions >= tree[0].quota))
@@ -117,24 +116,23 @@ class Simulation:
 
 def follow(tree: Tree, exploration: float, select: Select) -> int:
     """The node to expand next: from the root along the best scores. Its path is marked with virtual loss."""
-    node = tree[0]
-    while node.expansions >= node.quota:
+    nodes, node = tree.nodes, tree[0]
+    while True:
         total = node.visits + node.pending
-        node = max(
-            (child for each in node.children if (child := tree[each]).available),
-            key=lambda child: select(
-                child.value * child.visits / (child.visits + child.pending),
-                child.visits + child.pending,
-                child.prior,
-                total,
-                exploration,
-            ),
-        )
-    node.expansions += 1
-    for each in tree.up(node.id):
-        each.pending += 1
-        each.available -= 1
-    return node.id
+        node.pending += 1
+        node.available -= 1
+        if node.expansions < node.quota:
+            node.expansions += 1
+            return node.id
+        parent, best = node, -math.inf
+        for each in parent.children:
+            child = nodes[each]
+            if child.available:
+                visits = child.visits + child.pending
+                score = select(child.value * child.visits / visits, visits, child.prior, total, exploration)
+                if score > best:
+                    node, best = child, score
+        assert node is not parent, "a node that counts expansions below it has a child to follow"
 
 
 def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0, episodes: bool = False) -> list[int]:
@@ -156,32 +154,44 @@ def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0,
         child = tree.add(node, step)
         if tree[child].status != "dead":
             added.append(child)
+    tree[node].barren = 0 if added else tree[node].barren + 1
     siblings = [tree[child] for child in tree[node].children]
     for sibling, prior in zip(siblings, priors([each.step.mean_logprob for each in siblings]), strict=True):
         sibling.prior = prior
     return added
 
 
-def judge(tree: Tree, nodes: Sequence[int], evaluation: Evaluation, backup: Backup) -> None:
-    """Note what the evaluator said of `nodes`, and back it up; a closed branch no longer counts."""
+def judge(tree: Tree, nodes: Sequence[int], evaluation: Evaluation) -> None:
+    """Note what the evaluator said of `nodes`."""
     parts = evaluation.parts or ({},) * len(nodes)
     for node, value, part in zip(nodes, evaluation.values, parts, strict=True):
         tree[node].judged, tree[node].parts = value, part
-        if not closed(tree, node):
-            backup(tree, node, value)
+
+
+def credit(tree: Tree, nodes: Sequence[int], backup: Backup) -> None:
+    """Back up the judged values of those of `nodes` that are not closed."""
+    for node in nodes:
+        if tree[node].status != "dead":
+            backup(tree, node, tree[node].judged or 0.0)
 
 
 def offer(tree: Tree, nodes: Sequence[int], depth: int, *, extra: int = 0) -> None:
-    """Let those of `nodes` be expanded that are open, above the last level and in no closed branch."""
+    """Let those of `nodes`, which lie in no closed branch, be expanded that are open and above the last level."""
     for node in nodes:
-        if tree[node].status == "open" and tree[node].depth < depth and not closed(tree, node):
+        if tree[node].status == "open" and tree[node].depth < depth:
             reopen(tree, node, extra=extra)
 
 
-def disappoint(tree: Tree, node: int, backup: Backup) -> None:
-    """Count an expansion of `node` that brought nothing new as a visit of value 0; not in a closed branch."""
-    if tree[node].barren and not refuted(tree, node) and not closed(tree, node):
+def conclude(tree: Tree, node: int, depth: int, retries: int, backup: Backup, threshold: float) -> None:
+    """After an expansion of `node`, which lies in no closed branch: try it again, or step back.
+
+    One that brought nothing new counts as a visit of value 0.
+    """
+    if worth_a_retry(tree, node, retries):
+        offer(tree, [node], depth, extra=1)
+    if tree[node].barren and not refuted(tree, node):
         backup(tree, node, 0.0)
+    step_back(tree, node, backup, threshold)
 
 
 def worth_a_retry(tree: Tree, node: int, retries: int) -> bool:
@@ -192,8 +202,8 @@ def worth_a_retry(tree: Tree, node: int, retries: int) -> bool:
 
 def widen(tree: Tree, node: int, widening: float, retries: int) -> None:
     """Allow another expansion of the nodes on the path to `node` that were visited often enough since their last."""
-    for each in list(tree.up(node)):
-        enough = widening and each.quota <= each.expansions < each.visits**widening
+    for each in tree.up(node) if widening else ():
+        enough = each.quota <= each.expansions < each.visits**widening
         if enough and each.barren < retries and not closed(tree, each.id) and not refuted(tree, each.id):
             reopen(tree, each.id)
 
@@ -203,10 +213,10 @@ def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:
 
     Ancestors with nothing left are closed too, but stepping back ends at the first that is worth another expansion.
     """
-    if closed(tree, node):
-        return
     wrong, last = refuted(tree, node), None
-    for each in list(tree.up(node))[:-1]:
+    if not wrong and (tree[node].available or tree[node].pending):
+        return
+    for each in tree.up(node)[:-1]:
         if wrong and each.id == node:
             backup(tree, node, 0.0)
         elif each.available or each.pending or (wrong and (each.judged or 0.0) > threshold):
@@ -215,7 +225,7 @@ def step_back(tree: Tree, node: int, backup: Backup, threshold: float) -> None:
         last = each
     if last is None:
         return
-    for each in list(tree.up(last.id))[1:]:
+    for each in tree.up(last.id)[1:]:
         if each.parent is None or (each.judged or 0.0) > threshold:
             reopen(tree, each.id)
             return
@@ -243,10 +253,14 @@ def refuted(tree: Tree, node: int) -> bool:
 
 def closed(tree: Tree, node: int) -> bool:
     """Whether `node` lies in a closed branch."""
-    return any(each.status == "dead" for each in tree.up(node))
+    nodes, current = tree.nodes, tree[node]
+    while current.status != "dead" and current.parent is not None:
+        current = nodes[current.parent]
+    return current.status == "dead"
 
 
-def lift(tree: Tree, node: int) -> None:
-    """Take one virtual loss off the path to `node`."""
-    for each in tree.up(node):
-        each.pending -= 1
+def lift(tree: Tree, nodes: Sequence[int]) -> None:
+    """Take one virtual loss off the path to each of `nodes`."""
+    for node in nodes:
+        for each in tree.up(node):
+            each.pending -= 1

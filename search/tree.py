@@ -1,6 +1,5 @@
 """The tree of a search: an append-only list of nodes, plain data that any algorithm may grow."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -88,16 +87,18 @@ class Tree:
         self.nodes[parent].children.append(node.id)
         return node.id
 
-    def up(self, node: int) -> Iterator[Node]:
+    def up(self, node: int) -> list[Node]:
         """The node and its ancestors, the root last."""
-        current: int | None = node
-        while current is not None:
-            yield self.nodes[current]
-            current = self.nodes[current].parent
+        nodes, current = self.nodes, self.nodes[node]
+        chain = [current]
+        while current.parent is not None:
+            current = nodes[current.parent]
+            chain.append(current)
+        return chain
 
     def path(self, node: int) -> list[Node]:
         """The nodes from below the root to `node`."""
-        return list(self.up(node))[-2::-1]
+        return self.up(node)[-2::-1]
 
     def terminals(self) -> list[Node]:
         """The nodes that end a line of reasoning with an answer."""
