@@ -115,13 +115,14 @@ class Table:
     """
 
     vocabulary = 24
+    patience = 1000
 
     def __init__(self, cells: int, lanes: int, batch: int, sequences: int) -> None:
         self.options = SimpleNamespace(cells=cells, lanes=lanes, batch=batch)
         self.sequences = sequences
         self.held: list[list[Any]] = []  # by sequence and position: a cell, which is the tokens up to and with its own
         self.clear()
-        self.outputs: dict[int, npt.NDArray[np.float32]] = {}
+        self.outputs: list[npt.NDArray[np.float32]] = []
         self.codes: list[int] = []
         self.gate, self.waits = threading.Event(), threading.Event()
         self.gate.set()
@@ -149,18 +150,19 @@ class Table:
         if self.used + len(rows) > self.options.cells:
             return 1
         self.outputs.clear()
-        for number, (token, position, sequence, wanted) in enumerate(rows):
+        for token, position, sequence, wanted in rows:
             held = self.held[sequence]
             assert position == len(held), "positions of a sequence must be consecutive"
             held.append((*(held[-1] if held else ()), token))
             if wanted:
-                self.outputs[number] = self.after(held[-1])
+                self.outputs.append(self.after(held[-1]))
         assert len(self.outputs) <= self.sequences
         self.decoded.append(len(rows))
         return 0
 
-    def logits(self, row: int) -> npt.NDArray[np.float32]:
-        return self.outputs[row]
+    def logits(self, rows: int) -> npt.NDArray[np.float32]:
+        assert len(self.outputs) == rows
+        return np.stack(self.outputs)
 
     def fork(self, source: int, target: int, length: int, start: int = 0) -> None:
         cells, held = self.held[source][start:length], self.held[target]
@@ -241,7 +243,7 @@ class Fresh:
         rows, drawn = [(token, at, 0, at == len(path) - 1) for at, token in enumerate(path)], []
         while len(drawn) < count:
             assert self.llama.decode(rows) == 0
-            logits = self.llama.logits(len(rows) - 1)
+            (logits,) = self.llama.logits(1)
             first, second = np.argsort(-logits)[:2]
             drawn.append((int(first), float(logits[first] - logits[second])))
             rows = [(drawn[-1][0], len(path) + len(drawn) - 1, 0, True)]

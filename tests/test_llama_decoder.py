@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coat.errors import BackendError, ContextError
 from coat.models import Sampling
-from coat.models.llama.bindings import Odds, Sampler, log_sum_exp
 from coat.models.llama.decoder import Decoder, Request
+from coat.models.llama.odds import Sampler, read
 from coat.usage import Usage
 
 
@@ -22,21 +23,22 @@ def alone(decoder: Decoder, request: Request) -> Any:
     after = decoder.llama.after
     if not request.seeds:
         logits = after(request.target)
-        return [float(logits[token]) - log_sum_exp(logits) for token in request.candidates]
+        normaliser = float(np.log(np.exp(logits.astype(np.float64)).sum()))
+        return [pytest.approx(float(logits[token]) - normaliser, abs=1e-6) for token in request.candidates]
     texts = []
     for seed in request.seeds:
         sampler, drawn, finish = Sampler(request.sampling, seed), [], "length"
         logprob = 0.0
         while len(drawn) < request.sampling.max_tokens:
-            token, each = sampler.draw(Odds.of(after((*request.path, *drawn)), request.choices))
+            (odds,) = read(after((*request.path, *drawn))[None], request.choices)
+            token, each = sampler.draw(odds)
             drawn.append(token)
             logprob += each
             if token == 0:
                 finish = "eos"
                 break
-        sampler.close()
         tokens = tuple(drawn[:-1] if finish == "eos" else drawn)
-        texts.append((tokens, logprob, len(drawn), finish))
+        texts.append((tokens, pytest.approx(logprob, abs=1e-6), len(drawn), finish))
     return texts
 
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coat.models import Draw, Rules, Sampling
-from coat.models.llama.bindings import Odds
 from coat.models.llama.decoder import Request
 from coat.models.llama.distinct import DistinctSampler, Drawn
+from coat.models.llama.odds import Odds, read
 from coat.usage import Usage
 
 PATH = (1, 2, 3)
@@ -33,7 +33,7 @@ def everything(decoder: Any, k: int, length: int) -> set[tuple[int, ...]]:
     open_, done = [()], set()
     while open_:
         text = open_.pop()
-        for token in Odds.of(decoder.llama.after((*PATH, *text)), k).ids.tolist():
+        for token in read(decoder.llama.after((*PATH, *text))[None], k)[0].ids.tolist():
             longer = (*text, token)
             (done.add if token == 0 or len(longer) == length else open_.append)(longer)
     return done
@@ -72,7 +72,7 @@ def test_who_begins_again_goes_along_kept_odds_without_a_decode(decoding: Any) -
 
 def test_the_first_is_as_likely_as_ever_and_the_second_as_what_is_left(decoding: Any) -> None:
     sampling = Sampling(top_k=3, top_p=1.0, temperature=0.8)
-    odds = Odds(np.array([5, 6, 7], np.int32), np.array([2.0, 1.0, 0.0], np.float32), 3.0)
+    odds = Odds(np.array([5, 6, 7]), np.array([2.0, 1.0, 0.0], np.float32), 3.0)
     shares = odds.shares(sampling)
     assert shares == pytest.approx(np.exp(np.array([2, 1, 0]) / 0.8) / np.exp(np.array([2, 1, 0]) / 0.8).sum())
     pairs: Counter[tuple[int, int]] = Counter()
@@ -101,7 +101,7 @@ def test_the_first_is_as_likely_as_ever_and_the_second_as_what_is_left(decoding:
     ],
 )
 def test_shares_are_cut_by_top_k_then_top_p_and_then_heated(sampling: Sampling, expected: list[float]) -> None:
-    odds = Odds(np.array([5, 6, 7], np.int32), np.array([2.0, 1.0, 0.0], np.float32), 3.0)
+    odds = Odds(np.array([5, 6, 7]), np.array([2.0, 1.0, 0.0], np.float32), 3.0)
     assert odds.shares(sampling) == pytest.approx(expected, abs=1e-4)
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from coat.errors import BackendError, ModelError
-from coat.models import Draw, Sampling
 
 log = logging.getLogger("coat.llama")
 LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
@@ -26,12 +25,6 @@ LOGITS_BYTES = 64 << 20
 
 SMALL = 20_000_000
 """Parameters below which a second thread costs more than it brings: each layer waits for all of them several times."""
-
-LEAST_TEMPERATURE = 1e-6
-"""Below it, drawing without replacement takes the likeliest that is left."""
-
-CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-"""llama_token_data."""
 
 Row = tuple[int, int, int, bool]
 """One row of a batch: token id, position, sequence id, whether its logits are wanted."""
@@ -103,7 +96,11 @@ class Llama:
             raise
         self.memory: Any = llama_cpp.llama_get_memory(self.ctx)
         self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self.model)
+        weights, layers = llama_cpp.llama_model_n_params(self.model), llama_cpp.llama_model_n_layer(self.model)
+        self.patience = max(1, weights // (2 * layers * llama_cpp.llama_model_n_embd(self.model)))
+        """Rows whose attention to a cell costs as much as its token's decode: 4·layers·width against 2·weights."""
         self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
         self._batch, self._columns = _batch(options.batch)
 
     def _open(self, path: Path) -> None:
@@ -120,6 +117,8 @@ class Llama:
         params.n_batch = params.n_ubatch = options.batch
         params.n_seq_max = params.n_outputs_max = self.sequences
         params.kv_unified = params.swa_full = True
+        if not (options.gpu_layers and llama_cpp.llama_supports_gpu_offload()):
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED  # on a CPU it is slower with many lanes
         self.threads = options.threads or default_threads(llama_cpp.llama_model_n_params(self.model))
         params.n_threads = params.n_threads_batch = self.threads
         self.ctx = llama_cpp.llama_init_from_model(self.model, params)
@@ -142,12 +141,15 @@ class Llama:
             column[: len(rows)] = values
         return int(llama_cpp.llama_decode(self.ctx, self._batch))
 
-    def logits(self, row: int) -> npt.NDArray[np.float32]:
-        """The logits of batch row `row`, shape (vocabulary,): a view that the next decode overwrites."""
-        pointer = llama_cpp.llama_get_logits_ith(self.ctx, row)
+    def logits(self, rows: int) -> npt.NDArray[np.float32]:
+        """The logits of the batch's `rows` rows that wanted them, in their order, shape (rows, vocabulary).
+
+        It is a view that the next decode overwrites.
+        """
+        pointer = llama_cpp.llama_get_logits(self.ctx)
         if not pointer:
-            raise BackendError(f"llama.cpp kept no logits for row {row}")
-        return np.ctypeslib.as_array(pointer, (self.vocabulary,))
+            raise BackendError(f"llama.cpp kept no logits for {rows} rows")
+        return np.ctypeslib.as_array(pointer, (rows, self.vocabulary))
 
     def fork(self, source: int, target: int, length: int, start: int = 0) -> None:
         """Let sequence `target` share the tokens of `source` from position `start` up to `length`."""
@@ -191,7 +193,9 @@ class Llama:
 
     def is_end(self, token: int) -> bool:
         """Whether `token` ends a generation."""
-        return bool(llama_cpp.llama_vocab_is_eog(self.vocab, token))
+        if token not in self._ends:
+            self._ends[token] = bool(llama_cpp.llama_vocab_is_eog(self.vocab, token))
+        return self._ends[token]
 
     def opening(self) -> tuple[int, ...]:
         """The token that every path begins with, where the vocabulary asks for one."""
@@ -230,89 +234,3 @@ def _batch(rows: int) -> tuple[Any, tuple[npt.NDArray[Any], ...]]:
     batch.logits = output.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
     batch.seq_id = (ids * rows)(*(sequence[i:].ctypes.data_as(ids) for i in range(rows)))
     return batch, (token, position, sequence, output, count)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Odds:
-    """The likeliest next tokens at one place, best first: `ids` and `logits` of shape (k,).
-
-    `normaliser` is log Σ exp over the whole vocabulary, so that `logit - normaliser` is a log-probability.
-    """
-
-    ids: npt.NDArray[np.int32]
-    logits: npt.NDArray[np.float32]
-    normaliser: float
-
-    @classmethod
-    def of(cls, logits: npt.NDArray[np.float32], k: int) -> "Odds":
-        """The odds of one row of logits, shape (vocabulary,)."""
-        k = min(k, logits.size)
-        top = np.argpartition(logits, logits.size - k)[logits.size - k :]
-        top = top[np.argsort(-logits[top], kind="stable")]
-        return cls(top.astype(np.int32), logits[top], log_sum_exp(logits))
-
-    def shares(self, sampling: Sampling) -> npt.NDArray[np.float64]:
-        """What a draw with `sampling` picks each of `ids` with, shape (k,): top-k, then top-p, then temperature."""
-        kept = self.logits[: sampling.top_k or None].astype(np.float64)
-        if sampling.top_p < 1:
-            likely = np.exp(kept - kept[0])
-            kept = kept[: 1 + int(np.searchsorted(np.cumsum(likely / likely.sum()), sampling.top_p))]
-        heat = (kept - kept[0]) / max(sampling.temperature, LEAST_TEMPERATURE)
-        shares = np.zeros(self.ids.size)
-        shares[: kept.size] = np.exp(heat) / np.exp(heat).sum()
-        return shares
-
-
-def log_sum_exp(logits: npt.NDArray[np.float32]) -> float:
-    """log Σ exp(logits), the normaliser that turns a logit into a log-probability.
-
-    >>> round(log_sum_exp(np.zeros(8, np.float32)), 4)
-    2.0794
-    """
-    top = float(logits.max())
-    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
-
-
-class Sampler:
-    """A C sampler chain with its own random state, applied to the few tokens that top-k has left.
-
-    Top-k comes first and is taken once a row for all siblings; then top-p, temperature and the draw.
-    """
-
-    def __init__(self, sampling: Sampling, seed: int) -> None:
-        self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        for part in self._parts(sampling, seed):
-            llama_cpp.llama_sampler_chain_add(self._chain, part)
-
-    @staticmethod
-    def _parts(sampling: Sampling, seed: int) -> list[Any]:
-        if sampling.temperature <= 0:
-            return [llama_cpp.llama_sampler_init_greedy()]
-        return [
-            llama_cpp.llama_sampler_init_top_k(sampling.top_k),
-            llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
-            llama_cpp.llama_sampler_init_temp(sampling.temperature),
-            llama_cpp.llama_sampler_init_dist(seed & 0xFFFFFFFF),
-        ]
-
-    def draw(self, odds: Odds) -> tuple[int, float]:
-        """A token and its log-probability."""
-        candidates = np.zeros(odds.ids.size, CANDIDATE)
-        candidates["id"], candidates["logit"] = odds.ids, odds.logits
-        pointer = candidates.ctypes.data_as(llama_cpp.llama_token_data_p)
-        array = llama_cpp.llama_token_data_array(pointer, candidates.size, -1, True)
-        llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(array))
-        token = int(candidates["id"][array.selected])
-        llama_cpp.llama_sampler_accept(self._chain, token)
-        at = int(np.flatnonzero(odds.ids == token)[0])
-        return token, float(odds.logits[at]) - odds.normaliser
-
-    def complete(self) -> Draw:
-        """Nothing is noted of what was drawn."""
-        return ()
-
-    def close(self) -> None:
-        """Free the chain."""
-        if self._chain:
-            llama_cpp.llama_sampler_free(self._chain)
-            self._chain = None

@@ -13,17 +13,20 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from coat.errors import BackendError, ContextError
 from coat.models import Completion, Finish
-from coat.models.llama.bindings import Llama, Odds, log_sum_exp
+from coat.models.llama.bindings import Llama
+from coat.models.llama.odds import Odds, prepare, read
 from coat.models.llama.prefix import PrefixTree, Span
 from coat.models.llama.text import Transcript, cut_tokens
 from coat.models.llama.work import Batch, Lane, Member, Request
+
+LOOKS = 8
+"""How often idle paths are looked through while one of them grows too old."""
 
 NO_SLOT = 1
 """llama_decode's return code where the cache has no room for the batch; its state is then unchanged."""
@@ -77,6 +80,7 @@ class Decoder:
         self.pending: deque[Request] = deque()
         self.running: list[Request] = []
         self.active: list[Lane] = []
+        self._next_look = 0
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -100,9 +104,6 @@ class Decoder:
 
     def _fail_all(self, error: Exception) -> None:
         failed = list(dict.fromkeys([*self.running, *self.pending]))
-        for lane in [*self.active, *(lane for request in self.running for lane in request.waiting)]:
-            for member in lane.members:
-                member.sampler.close()
         self._reset()
         self.llama.clear()
         for request in failed:
@@ -118,25 +119,26 @@ class Decoder:
         if not batch.rows:
             return
         self._decode(batch)
-        for row, reader in batch.readers:
-            logits = self.llama.logits(row)
+        if not batch.readers:
+            return
+        logits = self.llama.logits(len(batch.readers))
+        odds = read(logits, max(_request(reader).choices for _, reader in batch.readers))
+        samplings = (_request(reader).sampling for _, reader in batch.readers)
+        for sampling, group in groupby(zip(samplings, odds, strict=True), itemgetter(0)):
+            prepare([each for _, each in group], sampling)
+        for (_, reader), row, each in zip(batch.readers, logits, odds, strict=True):
             if isinstance(reader, Lane):
-                odds = Odds.of(logits, reader.request.choices)
-                self._coast(self._advance(reader, odds))
+                self._coast(self._advance(reader, each))
             elif reader.seeds:
-                self._open(reader, Odds.of(logits, reader.choices))
+                self._open(reader, each)
             else:
-                self._read(reader, logits)
+                self._read(reader, [float(row[token]) - each.normaliser for token in reader.candidates])
 
     def _drop_cancelled(self) -> None:
         for request in [request for request in self.running if request.future.cancelled()]:
             for lane in [lane for lane in self.active if lane.request is request]:
                 self.active.remove(lane)
                 self._give_back(lane.sequence)
-                request.waiting.append(lane)
-            for lane in request.waiting:
-                for member in lane.members:
-                    member.sampler.close()
             self._end(request)
 
     # Admission.
@@ -176,7 +178,7 @@ class Decoder:
         self.tree.pin(request.span)
         request.usage.need(request.target)
         self.running.append(request)
-        if request.seeds and (known := self._known(request, request.path)):
+        if request.seeds and (known := self._known(request)):
             request.done = len(request.path)
             self.llama.fork(self.tree.holder(known[0]), request.sequence, request.done)
             self._open(request, known[1])
@@ -197,6 +199,17 @@ class Decoder:
         if leaf is not None:
             self._remove(leaf)
         return leaf is not None
+
+    def _forget(self) -> None:
+        """Let go of idle paths to which the rows since have paid as much attention as decoding them again would take.
+
+        Whether somebody comes back is unknown; who lets go then spends at most twice the least (the ski-rental rule).
+        """
+        if self.tree.clock < self._next_look:
+            return
+        self._next_look = self.tree.clock + self.llama.patience // LOOKS
+        for leaf in self.tree.stale(self.llama.patience):
+            self._remove(leaf)
 
     def _remove(self, leaf: Span) -> None:
         sequence, start = self.tree.evict(leaf)
@@ -274,19 +287,20 @@ class Decoder:
                 request.done = position + 1
         for usage in {id(request.usage): request.usage for request in batch.owners}.values():
             usage.decodes += 1
+        self.tree.clock += len(batch.rows)
+        self._forget()
 
     # What becomes of the rows.
 
-    def _read(self, request: Request, logits: npt.NDArray[np.float32]) -> None:
-        """Answer a request for scores from the row after its suffix."""
-        normaliser = log_sum_exp(logits)
+    def _read(self, request: Request, scores: list[float]) -> None:
+        """Answer a request for scores, whose suffix is decoded."""
         self.llama.cut(request.sequence, len(request.path))
         self._keep(request.span)
-        self._end(request, [float(logits[token]) - normaliser for token in request.candidates])
+        self._end(request, scores)
 
-    def _known(self, request: Request, path: Sequence[int]) -> tuple[Span, Odds] | None:
-        """The odds after `path`, where they are kept for as many tokens as `request` draws from."""
-        known = self.tree.odds(path)
+    def _known(self, request: Request, tail: Sequence[int] = ()) -> tuple[Span, Odds] | None:
+        """The odds after the path of `request` and `tail`, where they are kept for as many tokens as it draws from."""
+        known = self.tree.odds(tail, request.span)
         return known if known and known[1].ids.size >= min(request.choices, self.llama.vocabulary) else None
 
     def _open(self, request: Request, odds: Odds) -> None:
@@ -330,9 +344,9 @@ class Decoder:
         """Draw on, without a decode, as long as a lane's tokens are resident and their odds are kept."""
         while lanes:
             lane = lanes.pop()
-            path = (*lane.request.path, *lane.tail)
-            if known := self._known(lane.request, path):
-                self.llama.fork(self.tree.holder(known[0]), lane.sequence, len(path), len(path) - 1)
+            if known := self._known(lane.request, lane.tail):
+                end = len(lane.request.path) + len(lane.tail)
+                self.llama.fork(self.tree.holder(known[0]), lane.sequence, end, end - 1)
                 lanes += self._advance(lane, known[1])
 
     def _draw(self, request: Request, members: Sequence[Member], odds: Odds) -> dict[int, list[Member]]:
@@ -365,7 +379,6 @@ class Decoder:
         if finish is None:
             return token
         request.results[member.index] = self._completion(member, finish)
-        member.sampler.close()
         return None
 
     def _observe(self, member: Member, token: int, request: Request) -> Finish | None:
@@ -423,3 +436,7 @@ class Decoder:
             self._remove(request.span)
         if request.future.set_running_or_notify_cancel():
             request.future.set_result(result)
+
+
+def _request(reader: Lane | Request) -> Request:
+    return reader.request if isinstance(reader, Lane) else reader

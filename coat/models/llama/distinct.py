@@ -5,12 +5,11 @@ what is left below it. Siblings draw beside each other, so one may find that ano
 where it stands; it then begins again, along odds that are kept, which costs no decode.
 """
 
+import random
 from collections.abc import Sequence
 
-import numpy as np
-
 from coat.models import Draw, Sampling
-from coat.models.llama.bindings import Odds
+from coat.models.llama.odds import Odds, pick
 
 LEAST = 1e-6
 """A place of which less than this is left is used up."""
@@ -55,7 +54,7 @@ class DistinctSampler:
 
     def __init__(self, drawn: Drawn, sampling: Sampling, seed: int) -> None:
         self._drawn, self._sampling = drawn, sampling
-        self._random = np.random.default_rng(seed)
+        self._random = random.Random(seed)
         self.begin()
 
     def begin(self) -> bool:
@@ -67,25 +66,21 @@ class DistinctSampler:
     def draw(self, odds: Odds) -> tuple[int, float] | None:
         """A token and its log-probability; None where nothing is left, which is then noted."""
         shares = odds.shares(self._sampling)
-        left = shares.copy()
-        for at, token in enumerate(odds.ids.tolist()):
-            if token in self._place.below:
-                left[at] *= max(0.0, 1 - self._place.below[token].used)
+        left = shares
+        if self._place.below:
+            used = {token: below.used for token, below in self._place.below.items()}
+            left = shares * [max(0.0, 1 - used.get(token, 0.0)) for token in odds.ids.tolist()]
         if left.sum() < LEAST:
             self.complete()
             return None
-        sums = np.cumsum(left)
-        at = int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
-        token = int(odds.ids[at])
-        self._place = self._place.go(token, float(shares[at]))
-        self._draw.append((token, float(shares[at])))
-        return token, float(odds.logits[at]) - odds.normaliser
+        at = pick(left, self._random)
+        token, share = int(odds.ids[at]), float(shares[at])
+        self._place = self._place.go(token, share)
+        self._draw.append((token, share))
+        return token, odds.logprob(at)
 
     def complete(self) -> Draw:
         """Note that what was drawn is not to be drawn again; it."""
         draw = tuple(self._draw)
         self._drawn.use_up(draw)
         return draw
-
-    def close(self) -> None:
-        """Nothing is to be freed."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coat.models.llama.bindings import Odds
+    from coat.models.llama.odds import Odds
 
 
 class Span:
@@ -46,18 +46,21 @@ class Span:
 
 
 class PrefixTree:
-    """The resident paths; `cells` counts their distinct tokens, `pinned` those that running requests need."""
+    """The resident paths; `cells` counts their distinct tokens, `pinned` those that running requests need.
+
+    `clock` goes on with every use, and by whatever its owner adds.
+    """
 
     def __init__(self) -> None:
         self.root = Span(None, (), 0, None)
         self.root.ready = True
         self.cells = 0
         self.pinned = 0
-        self._clock = 0
+        self.clock = 0
 
-    def match(self, path: Sequence[int]) -> tuple[Span, int]:
-        """The deepest span on `path`, and how many tokens of the path lie in the tree."""
-        span, depth = self.root, 0
+    def match(self, path: Sequence[int], after: Span | None = None) -> tuple[Span, int]:
+        """The deepest span on `path`, which begins at the root or `after` a span; how many of its tokens are there."""
+        span, depth = after or self.root, 0
         while depth < len(path) and (child := span.children.get(path[depth])) is not None:
             common = _common(child.tokens, path, depth)
             span, depth = child, depth + common
@@ -78,8 +81,8 @@ class PrefixTree:
         if depth == len(path):
             return span, False
         leaf = Span(span, path[depth:], depth, sequence)
-        self._clock += 1
-        leaf.used = self._clock
+        self.clock += 1
+        leaf.used = self.clock
         span.children[path[depth]] = leaf
         self.cells += len(leaf.tokens)
         return leaf, True
@@ -89,10 +92,14 @@ class PrefixTree:
         for each in span.chain():
             each.odds.update((at, value) for at, value in odds.items() if each.start <= at < each.end)
 
-    def odds(self, path: Sequence[int]) -> "tuple[Span, Odds] | None":
-        """The odds of the token after `path`, and the span that ends it, where it is resident and they are known."""
-        span, depth = self.match(path)
-        found = span.odds.get(depth - 1) if depth == len(path) and span.ready else None
+    def odds(self, path: Sequence[int], after: Span | None = None) -> "tuple[Span, Odds] | None":
+        """The odds of the token after `path`, and the span that ends it, where it is resident and they are known.
+
+        The path begins at the root or `after` a span.
+        """
+        span, depth = self.match(path, after)
+        start = after.end if after else 0
+        found = span.odds.get(start + depth - 1) if depth == len(path) and span.ready else None
         return None if found is None else (span, found)
 
     def holder(self, span: Span) -> int:
@@ -110,10 +117,10 @@ class PrefixTree:
 
     def release(self, span: Span) -> None:
         """Undo one `pin`, and mark the path as used now."""
-        self._clock += 1
+        self.clock += 1
         for each in span.chain():
             each.users -= 1
-            each.used = self._clock
+            each.used = self.clock
             if not each.users:
                 self.pinned -= len(each.tokens)
 
@@ -126,8 +133,14 @@ class PrefixTree:
 
     def evictable(self) -> Span | None:
         """The least recently used leaf that no request needs."""
-        idle = (span for span in self.spans() if not span.children and not span.users and span.parent is not None)
-        return min(idle, key=lambda span: span.used, default=None)
+        return min(self._idle(), key=lambda span: span.used, default=None)
+
+    def stale(self, age: int) -> list[Span]:
+        """The leaves that no request needs, and that were used no later than `age` ago."""
+        return [span for span in self._idle() if span.used <= self.clock - age]
+
+    def _idle(self) -> Iterator[Span]:
+        return (span for span in self.spans() if not span.children and not span.users and span.parent is not None)
 
     def evict(self, leaf: Span) -> tuple[int, int]:
         """Remove `leaf`: its sequence, and the position from which the sequence is now to be cut off.

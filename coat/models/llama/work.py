@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coat.models import Completion, Rules, Sampling, Tokens
-from coat.models.llama.bindings import Odds, Row, Sampler
+from coat.models.llama.bindings import Row
 from coat.models.llama.distinct import DistinctSampler, Drawn
+from coat.models.llama.odds import LEAST_ODDS, Odds, Sampler
 from coat.models.llama.prefix import Span
 from coat.models.llama.text import Transcript
 from coat.usage import Usage
-
-LEAST_ODDS = 64
-"""Tokens of which the odds are kept, or as many as top-k asks for."""
 
 
 @dataclass(eq=False)

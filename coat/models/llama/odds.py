@@ -1,0 +1,153 @@
+"""Drawing tokens: the likeliest next tokens at a place, what a draw picks each of them with, and the draw.
+
+Everything but the draw itself is done for all rows of a batch at once: for each row by itself, in Python or in calls of
+llama.cpp's samplers, it takes as long as a small model's decode.
+"""
+
+import random
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+
+from coat.models import Draw, Sampling
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+LEAST_ODDS = 64
+"""Tokens of which the odds are kept, or as many as top-k asks for."""
+
+CHUNK = 64
+"""Logits of which only the maximum is looked at first, where the vocabulary is large."""
+
+BLOCK = 1 << 17
+"""Logits that are looked at in one go."""
+
+
+class Odds:
+    """The likeliest next tokens at one place, best first, and of equal ones the lowest id.
+
+    `ids` and `logits` have shape (k,). `normaliser` is log Σ exp over the whole vocabulary, so that
+    `logit - normaliser` is a log-probability.
+    """
+
+    __slots__ = ("_sampling", "_shares", "ids", "logits", "normaliser")
+
+    def __init__(self, ids: Ids, logits: Floats, normaliser: float) -> None:
+        self.ids = ids
+        self.logits = logits
+        self.normaliser = normaliser
+        self._sampling: tuple[float, int, float] | None = None
+        self._shares: npt.NDArray[np.float64] = np.empty(0)
+
+    def shares(self, sampling: Sampling) -> npt.NDArray[np.float64]:
+        """What a draw with `sampling` picks each of `ids` with, shape (k,)."""
+        if self._sampling != _knobs(sampling):
+            prepare([self], sampling)
+        return self._shares
+
+    def logprob(self, at: int) -> float:
+        """The log-probability of the token in place `at`."""
+        return float(self.logits[at]) - self.normaliser
+
+
+def read(logits: Floats, k: int) -> list[Odds]:
+    """The odds of each row of `logits`, shape (rows, vocabulary); at a time, as many rows as a fast cache holds."""
+    k = min(k, logits.shape[1])
+    step = max(1, BLOCK // logits.shape[1])
+    found: list[Odds] = []
+    for start in range(0, len(logits), step):
+        rows = logits[start : start + step]
+        tops = _tops(rows, k)
+        found += map(Odds, tops, np.take_along_axis(rows, tops, 1), log_sum_exp(rows).tolist())
+    return found
+
+
+def prepare(odds: Sequence[Odds], sampling: Sampling) -> None:
+    """Reckon the shares of all of `odds` at once: top-k, then top-p, then temperature."""
+    for _, group in groupby(odds, key=lambda each: each.ids.size):
+        same = list(group)
+        found = shares(np.stack([each.logits for each in same]), sampling)
+        for each, row in zip(same, found, strict=True):
+            each._sampling, each._shares = _knobs(sampling), row
+
+
+def shares(logits: Floats, sampling: Sampling) -> npt.NDArray[np.float64]:
+    """What a draw picks each of `logits` with, shape (rows, k), each row's best first.
+
+    >>> shares(np.log([[4, 2, 1, 1]]), Sampling(temperature=1, top_k=2, top_p=1)).round(3).tolist()
+    [[0.667, 0.333, 0.0, 0.0]]
+    """
+    heat = logits.astype(np.float64) - logits[:, :1]
+    kept = min(sampling.top_k or LEAST_ODDS, heat.shape[1])
+    if sampling.temperature <= 0:
+        kept = 1
+    found = np.exp(heat / (sampling.temperature if sampling.temperature > 0 else 1))
+    found[:, kept:] = 0
+    if sampling.top_p < 1:
+        likely = np.exp(heat[:, :kept])
+        before = (np.cumsum(likely, axis=1) - likely) / likely.sum(axis=1, keepdims=True)
+        found[:, :kept][before >= sampling.top_p] = 0
+    found /= found.sum(axis=1, keepdims=True)
+    return found
+
+
+def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
+    """log Σ exp of each row, the normaliser that turns a logit into a log-probability; shape (rows,).
+
+    >>> log_sum_exp(np.zeros((1, 8), np.float32)).round(4).tolist()
+    [2.0794]
+    """
+    top = logits.max(axis=1, keepdims=True)
+    sums = np.exp(logits - top).sum(axis=1).astype(np.float64)
+    found: npt.NDArray[np.float64] = np.log(sums) + top[:, 0]
+    return found
+
+
+def _knobs(sampling: Sampling) -> tuple[float, int, float]:
+    return sampling.temperature, sampling.top_k, sampling.top_p
+
+
+def _tops(logits: Floats, k: int) -> Ids:
+    """The ids of the `k` highest logits of each row, best first, of equal ones the lowest id; shape (rows, k).
+
+    In a large vocabulary the k-th highest maximum of the chunks bounds the k-th highest logit from below, and only the
+    few logits above it are sorted.
+    """
+    rows, vocabulary = logits.shape
+    if vocabulary < 2 * k * CHUNK:
+        bounds = np.partition(logits, vocabulary - k, axis=1)[:, vocabulary - k]
+    else:
+        whole = vocabulary - vocabulary % CHUNK
+        highest = logits[:, :whole].reshape(rows, -1, CHUNK).max(axis=2)
+        bounds = np.partition(highest, highest.shape[1] - k, axis=1)[:, highest.shape[1] - k]
+    return np.stack([_best(row, np.flatnonzero(row >= bound), k) for row, bound in zip(logits, bounds, strict=True)])
+
+
+def _best(row: Floats, ids: Ids, k: int) -> Ids:
+    return ids[np.argsort(-row[ids], kind="stable")[:k]]
+
+
+class Sampler:
+    """Draws tokens with a random state of its own."""
+
+    def __init__(self, sampling: Sampling, seed: int) -> None:
+        self._sampling = sampling
+        self._random = random.Random(seed)
+
+    def draw(self, odds: Odds) -> tuple[int, float]:
+        """A token and its log-probability."""
+        at = pick(odds.shares(self._sampling), self._random)
+        return int(odds.ids[at]), odds.logprob(at)
+
+    def complete(self) -> Draw:
+        """Nothing is noted of what was drawn."""
+        return ()
+
+
+def pick(weights: npt.NDArray[np.float64], chance: random.Random) -> int:
+    """A place, each with a probability in proportion to its weight."""
+    sums = weights.cumsum()
+    return int(sums.searchsorted(chance.random() * sums[-1], side="right"))
