@@ -116,6 +116,8 @@ class Table:
 
     vocabulary = 24
     patience = 1000
+    saves = True
+    window = 0
 
     def __init__(self, cells: int, lanes: int, batch: int, sequences: int) -> None:
         self.options = SimpleNamespace(cells=cells, lanes=lanes, batch=batch)
@@ -186,6 +188,20 @@ class Table:
         else:
             held[start:end] = [None] * (end - start)  # a gap, to be filled by a fork
 
+    def save(self, sequence: int, start: int, end: int) -> list[Any]:
+        assert None not in self.held[sequence][:end]
+        assert len(self.held[sequence]) >= end
+        return self.held[sequence][start:end]
+
+    def load(self, data: list[Any], sequence: int, start: int, end: int) -> bool:
+        assert len(self.held[sequence]) == start
+        assert not start or data[0][:-1] == self.held[sequence][-1], "the cells were decoded after other tokens"
+        assert len(data) == end - start
+        if self.used + len(data) > self.options.cells:
+            return False
+        self.held[sequence] += [(*cell[:-1], cell[-1]) for cell in data]
+        return True
+
     def clear(self) -> None:
         self.held = [[] for _ in range(self.sequences)]
 
@@ -207,11 +223,15 @@ def _check_idle(decoder: Any) -> None:
     assert [decoder.running, decoder.active, list(decoder.pending)] == [[], [], []]
     spans = list(decoder.tree.spans())
     assert decoder.tree.pinned == 0
-    assert decoder.tree.cells == sum(len(span.tokens) for span in spans)
+    resident = [span for span in spans if span.parked is None]
+    assert decoder.tree.cells == sum(len(span.tokens) for span in resident)
+    assert decoder.tree.parked == sum(len(span.tokens) for span in spans) - decoder.tree.cells
+    assert decoder.tree.parked <= decoder.capacity
     held = {span.sequence: span for span in spans if span.sequence is not None}
     assert sorted([*decoder.free, *held]) == list(range(decoder.llama.sequences))
     assert all(span.ready and not span.users for span in spans)
-    assert all((span.sequence is None) == bool(span.children) for span in spans[1:])
+    assert all((span.sequence is None) == (not span.leaf) for span in resident[1:])
+    assert all(span.sequence is None and span.leaf for span in spans if span.parked is not None)
     assert all(decoder.llama.length(sequence) == 0 for sequence in decoder.free)
     assert all(decoder.llama.length(sequence) == span.end for sequence, span in held.items())
 

@@ -169,8 +169,9 @@ def test_what_was_decoded_last_is_evicted_last(decoding: Any) -> None:
         newer = siblings([2] * 8, 0, max_tokens=8, temperature=0.0)
         ((tokens, *_),) = outcome(decoder.submit(newer))
         outcome(decoder.submit(siblings([3] * 10, 0, max_tokens=8, temperature=0.0)))
-        assert decoder.tree.match([1] * 8)[1] == 0
-        assert decoder.tree.match([2] * 8 + list(tokens))[1] == 15
+        assert decoder.tree.match([1] * 8)[0].parked
+        newest, depth = decoder.tree.match([2] * 8 + list(tokens))
+        assert (newest.parked, depth) == (None, 15)
 
 
 def test_a_request_that_fills_the_cache_to_its_last_cell_is_served(decoding: Any) -> None:
@@ -190,7 +191,7 @@ def test_without_room_something_idle_goes_and_then_the_batch_is_halved(decoding:
         request = siblings([1] * 16, 0, max_tokens=3)
         assert outcome(decoder.submit(request)) == alone(decoder, request)
         # The first refusal evicts the other path; the next two halve 16 rows to 8 and to 4.
-        assert decoder.tree.match([3] * 4)[1] == 0
+        assert decoder.tree.match([3] * 4)[0].parked
         assert table.decoded[1:3] == [4, 12]
         check_idle(decoder)
 

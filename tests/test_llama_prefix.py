@@ -107,7 +107,7 @@ def test_what_is_no_leaf_cannot_be_evicted() -> None:
     put(tree, (1, 2, 3), 10)
     put(tree, (1, 5), 11)
     for span in (tree.root, tree.match((1,))[0]):
-        with pytest.raises(ValueError, match="only a leaf"):
+        with pytest.raises(ValueError, match="only a resident leaf"):
             tree.evict(span)
 
 

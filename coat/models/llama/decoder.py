@@ -4,7 +4,10 @@ A request is a path and what is wanted at its end: siblings to sample, or candid
 prefix tree, forked from a resident sequence, and only the rest is prefilled. The first token of every sibling is drawn
 from that one row; siblings with equal tokens share a lane until they differ; siblings that find no room wait. The odds
 that tokens are drawn from are kept with the path: who comes by again, in a second expansion or along the same words,
-draws without a decode. A request starts only when its worst case with one sibling at work fits beside those running,
+draws without a decode. What is idle for a while is parked in ordinary memory, since every row attends to every cell,
+and taken back when it is needed.
+
+A request starts only when its worst case with one sibling at work fits beside those running,
 and keeps that room until it ends, so a full cache cannot deadlock.
 """
 
@@ -13,19 +16,21 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from itertools import groupby
-from operator import itemgetter
+from itertools import takewhile
 from typing import Any
 
 from coat.errors import BackendError, ContextError
 from coat.models import Completion, Finish
 from coat.models.llama.bindings import Llama
-from coat.models.llama.odds import Odds, prepare, read
+from coat.models.llama.odds import Odds, knobs, read
 from coat.models.llama.prefix import PrefixTree, Span
 from coat.models.llama.text import Transcript, cut_tokens
 from coat.models.llama.work import Batch, Lane, Member, Request
 
-LOOKS = 8
+PARK_AFTER = 128
+"""Rows after which an idle path is parked; to save it and take it back costs about a few rows' attention to it."""
+
+LOOKS = 2
 """How often idle paths are looked through while one of them grows too old."""
 
 NO_SLOT = 1
@@ -76,7 +81,7 @@ class Decoder:
 
     def _reset(self) -> None:
         self.tree = PrefixTree()
-        self.free = list(range(self.llama.sequences))
+        self.free = list(range(self.llama.sequences))  # llama.cpp has one more, which nobody holds for long
         self.pending: deque[Request] = deque()
         self.running: list[Request] = []
         self.active: list[Lane] = []
@@ -122,10 +127,9 @@ class Decoder:
         if not batch.readers:
             return
         logits = self.llama.logits(len(batch.readers))
-        odds = read(logits, max(_request(reader).choices for _, reader in batch.readers))
-        samplings = (_request(reader).sampling for _, reader in batch.readers)
-        for sampling, group in groupby(zip(samplings, odds, strict=True), itemgetter(0)):
-            prepare([each for _, each in group], sampling)
+        asked = [_request(reader) for _, reader in batch.readers]
+        alike = asked[0].sampling if len({knobs(each.sampling) for each in asked}) == 1 else None
+        odds = read(logits, max(each.choices for each in asked), alike)
         for (_, reader), row, each in zip(batch.readers, logits, odds, strict=True):
             if isinstance(reader, Lane):
                 self._coast(self._advance(reader, each))
@@ -166,7 +170,9 @@ class Decoder:
         return self.tree.pinned + sum(max(1, request.working) * request.room for request in self.running)
 
     def _start(self, request: Request, span: Span, depth: int) -> None:
-        """Fork what is resident of the path, and pin the whole path in the tree; its end is decoded anew."""
+        """Fork what is known of the path, and pin the whole path in the tree; its end is decoded anew."""
+        if not self._wake(span):
+            span, depth = self.tree.match(request.path)
         self.tree.pin(span)
         request.sequence = self._take_sequence()
         self.tree.release(span)
@@ -201,22 +207,70 @@ class Decoder:
         return leaf is not None
 
     def _forget(self) -> None:
-        """Let go of idle paths to which the rows since have paid as much attention as decoding them again would take.
+        """Park what has been idle for a while.
 
-        Whether somebody comes back is unknown; who lets go then spends at most twice the least (the ski-rental rule).
+        What cannot be parked goes when the rows since have paid as much attention to it as decoding it again would
+        take. Whether somebody comes back is unknown; who lets go then spends at most twice the least (the ski-rental
+        rule).
         """
         if self.tree.clock < self._next_look:
             return
-        self._next_look = self.tree.clock + self.llama.patience // LOOKS
-        for leaf in self.tree.stale(self.llama.patience):
-            self._remove(leaf)
+        self._next_look = self.tree.clock + PARK_AFTER // LOOKS
+        for leaf in self.tree.stale(PARK_AFTER):
+            if self._parkable(leaf) or leaf.used <= self.tree.clock - self.llama.patience:
+                self._remove(leaf)
+
+    def _parkable(self, leaf: Span) -> bool:
+        """Whether saving `leaf` is worth it and llama.cpp saves it whole: in a sliding window, not more than that."""
+        return self.llama.saves and leaf.ready and not 0 < self.llama.window < len(leaf.tokens)
 
     def _remove(self, leaf: Span) -> None:
-        sequence, start = self.tree.evict(leaf)
+        """Take an idle leaf out of the cache, and park it if that can be; the oldest that is parked may have to go."""
+        saved = self.llama.save(self.tree.holder(leaf), leaf.start, leaf.end) if self._parkable(leaf) else None
+        sequence, start = self.tree.evict(leaf, saved)
         if start:
             self.llama.cut(sequence, start)
         else:
             self._give_back(sequence)
+        while self.tree.parked > self.capacity and (oldest := self.tree.oldest()):
+            self.tree.forget(oldest)
+
+    def _wake(self, span: Span) -> bool:
+        """Take what is parked of the path to `span` into the cache again; False where there is no room: forget it."""
+        parked = [each for each in span.chain() if each.parked is not None][::-1]
+        if not parked:
+            return True
+        self.tree.pin(span)
+        woken = self._load(parked)
+        self.tree.release(span)
+        if woken:
+            self._keep(parked[woken - 1])
+        if woken < len(parked):
+            self.tree.forget(parked[woken])
+        return woken == len(parked)
+
+    def _load(self, parked: Sequence[Span]) -> int:
+        """Put parked spans, each of which follows the one before, into the cache; how many found room."""
+        while not self.free and self._evict():
+            pass
+        if not self.free:
+            return 0
+        sequence, first = self.free.pop(), parked[0]
+        if first.start and first.parent is not None:
+            self.llama.fork(self.tree.holder(first.parent), sequence, first.start)
+        loaded = list(takewhile(lambda span: self._put_back(span, sequence), parked))
+        if loaded:
+            self.tree.wake(loaded, sequence)
+        else:
+            self._give_back(sequence)
+        return len(loaded)
+
+    def _put_back(self, span: Span, sequence: int) -> bool:
+        """Let `sequence` hold the saved cells of `span`; what is idle may have to go for it."""
+        while not self.llama.load(span.parked, sequence, span.start, span.end):
+            if not self._evict():
+                return False
+        return True
 
     def _keep(self, span: Span) -> None:
         """Mark a path as decoded; interior spans then no longer need sequences of their own."""
@@ -341,10 +395,10 @@ class Decoder:
         return []
 
     def _coast(self, lanes: list[Lane]) -> None:
-        """Draw on, without a decode, as long as a lane's tokens are resident and their odds are kept."""
+        """Draw on, without a decode, as long as a lane's tokens are known and their odds are kept."""
         while lanes:
             lane = lanes.pop()
-            if known := self._known(lane.request, lane.tail):
+            if (known := self._known(lane.request, lane.tail)) and self._wake(known[0]):
                 end = len(lane.request.path) + len(lane.tail)
                 self.llama.fork(self.tree.holder(known[0]), lane.sequence, end, end - 1)
                 lanes += self._advance(lane, known[1])

@@ -5,8 +5,6 @@ llama.cpp's samplers, it takes as long as a small model's decode.
 """
 
 import random
-from collections.abc import Sequence
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +12,9 @@ import numpy.typing as npt
 from coat.models import Draw, Sampling
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
+Knobs = tuple[float, int, float]
 
 LEAST_ODDS = 64
 """Tokens of which the odds are kept, or as many as top-k asks for."""
@@ -27,54 +27,59 @@ BLOCK = 1 << 17
 
 
 class Odds:
-    """The likeliest next tokens at one place, best first, and of equal ones the lowest id.
+    """The likeliest next tokens at one place, best first, and of equal ones the lowest id first.
 
     `ids` and `logits` have shape (k,). `normaliser` is log Σ exp over the whole vocabulary, so that
     `logit - normaliser` is a log-probability.
     """
 
-    __slots__ = ("_sampling", "_shares", "ids", "logits", "normaliser")
+    __slots__ = ("_knobs", "_shares", "ids", "logits", "normaliser")
 
     def __init__(self, ids: Ids, logits: Floats, normaliser: float) -> None:
         self.ids = ids
         self.logits = logits
         self.normaliser = normaliser
-        self._sampling: tuple[float, int, float] | None = None
-        self._shares: npt.NDArray[np.float64] = np.empty(0)
+        self._knobs: Knobs | None = None
+        self._shares: Doubles = np.empty(0)
 
-    def shares(self, sampling: Sampling) -> npt.NDArray[np.float64]:
+    def shares(self, sampling: Sampling) -> Doubles:
         """What a draw with `sampling` picks each of `ids` with, shape (k,)."""
-        if self._sampling != _knobs(sampling):
-            prepare([self], sampling)
+        if self._knobs != knobs(sampling):
+            self.note(knobs(sampling), shares(self.logits[None], sampling)[0])
         return self._shares
+
+    def note(self, knobs: Knobs, shares: Doubles) -> None:
+        """Keep the shares that were reckoned for `knobs`."""
+        self._knobs, self._shares = knobs, shares
 
     def logprob(self, at: int) -> float:
         """The log-probability of the token in place `at`."""
         return float(self.logits[at]) - self.normaliser
 
 
-def read(logits: Floats, k: int) -> list[Odds]:
-    """The odds of each row of `logits`, shape (rows, vocabulary); at a time, as many rows as a fast cache holds."""
+def read(logits: Floats, k: int, sampling: Sampling | None = None) -> list[Odds]:
+    """The odds of each row of `logits`, shape (rows, vocabulary), and what a draw with `sampling` picks each with."""
     k = min(k, logits.shape[1])
     step = max(1, BLOCK // logits.shape[1])
     found: list[Odds] = []
     for start in range(0, len(logits), step):
         rows = logits[start : start + step]
         tops = _tops(rows, k)
-        found += map(Odds, tops, np.take_along_axis(rows, tops, 1), log_sum_exp(rows).tolist())
+        values = rows[np.arange(len(rows))[:, None], tops]
+        odds = list(map(Odds, tops, values, log_sum_exp(rows).tolist()))
+        if sampling is not None:
+            for each, row in zip(odds, shares(values, sampling), strict=True):
+                each.note(knobs(sampling), row)
+        found += odds
     return found
 
 
-def prepare(odds: Sequence[Odds], sampling: Sampling) -> None:
-    """Reckon the shares of all of `odds` at once: top-k, then top-p, then temperature."""
-    for _, group in groupby(odds, key=lambda each: each.ids.size):
-        same = list(group)
-        found = shares(np.stack([each.logits for each in same]), sampling)
-        for each, row in zip(same, found, strict=True):
-            each._sampling, each._shares = _knobs(sampling), row
+def knobs(sampling: Sampling) -> Knobs:
+    """What of `sampling` the shares depend on."""
+    return sampling.temperature, sampling.top_k, sampling.top_p
 
 
-def shares(logits: Floats, sampling: Sampling) -> npt.NDArray[np.float64]:
+def shares(logits: Floats, sampling: Sampling) -> Doubles:
     """What a draw picks each of `logits` with, shape (rows, k), each row's best first.
 
     >>> shares(np.log([[4, 2, 1, 1]]), Sampling(temperature=1, top_k=2, top_p=1)).round(3).tolist()
@@ -94,7 +99,7 @@ def shares(logits: Floats, sampling: Sampling) -> npt.NDArray[np.float64]:
     return found
 
 
-def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
+def log_sum_exp(logits: Floats) -> Doubles:
     """log Σ exp of each row, the normaliser that turns a logit into a log-probability; shape (rows,).
 
     >>> log_sum_exp(np.zeros((1, 8), np.float32)).round(4).tolist()
@@ -102,27 +107,26 @@ def log_sum_exp(logits: Floats) -> npt.NDArray[np.float64]:
     """
     top = logits.max(axis=1, keepdims=True)
     sums = np.exp(logits - top).sum(axis=1).astype(np.float64)
-    found: npt.NDArray[np.float64] = np.log(sums) + top[:, 0]
+    found: Doubles = np.log(sums) + top[:, 0]
     return found
 
 
-def _knobs(sampling: Sampling) -> tuple[float, int, float]:
-    return sampling.temperature, sampling.top_k, sampling.top_p
-
-
 def _tops(logits: Floats, k: int) -> Ids:
-    """The ids of the `k` highest logits of each row, best first, of equal ones the lowest id; shape (rows, k).
+    """The ids of the `k` highest logits of each row, best first, of equal ones the lowest id first; shape (rows, k).
 
     In a large vocabulary the k-th highest maximum of the chunks bounds the k-th highest logit from below, and only the
     few logits above it are sorted.
     """
     rows, vocabulary = logits.shape
     if vocabulary < 2 * k * CHUNK:
-        bounds = np.partition(logits, vocabulary - k, axis=1)[:, vocabulary - k]
-    else:
-        whole = vocabulary - vocabulary % CHUNK
-        highest = logits[:, :whole].reshape(rows, -1, CHUNK).max(axis=2)
-        bounds = np.partition(highest, highest.shape[1] - k, axis=1)[:, highest.shape[1] - k]
+        ids = np.argpartition(logits, vocabulary - k, axis=1)[:, vocabulary - k :]
+        ids.sort(axis=1)
+        lines = np.arange(rows)[:, None]
+        best: Ids = ids[lines, np.argsort(-logits[lines, ids], axis=1, kind="stable")]
+        return best
+    whole = vocabulary - vocabulary % CHUNK
+    highest = logits[:, :whole].reshape(rows, -1, CHUNK).max(axis=2)
+    bounds = np.partition(highest, highest.shape[1] - k, axis=1)[:, highest.shape[1] - k]
     return np.stack([_best(row, np.flatnonzero(row >= bound), k) for row, bound in zip(logits, bounds, strict=True)])
 
 
@@ -147,7 +151,7 @@ class Sampler:
         return ()
 
 
-def pick(weights: npt.NDArray[np.float64], chance: random.Random) -> int:
+def pick(weights: Doubles, chance: random.Random) -> int:
     """A place, each with a probability in proportion to its weight."""
     sums = weights.cumsum()
     return int(sums.searchsorted(chance.random() * sums[-1], side="right"))

@@ -3,23 +3,25 @@
 Pure bookkeeping, without llama.cpp. A `Span` is a run of tokens; the path to it is its ancestors' tokens and its own.
 Only the leaves hold a sequence id: the cells of an interior span live on because a descendant's sequence holds them.
 Spans of running requests are pinned by `users`; the others may be evicted, least recently used first, from the tail.
+What is evicted may be parked: its cells lie in ordinary memory, and all that follows it does too. A resident span whose
+children are all parked counts as a leaf.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coat.models.llama.odds import Odds
 
 
 class Span:
-    """A run of `tokens` starting at position `start`; `ready` once all of them are decoded.
+    """A run of `tokens` starting at position `start`; `ready` once all of them are decoded; `parked` its saved cells.
 
     A child's sequence is forked before its first token is decoded, so it always holds its ancestors' cells. `odds` are
     those of the next token after a position, where somebody drew from them: drawing there again needs no decode.
     """
 
-    __slots__ = ("children", "odds", "parent", "ready", "sequence", "start", "tokens", "used", "users")
+    __slots__ = ("children", "odds", "parent", "parked", "ready", "sequence", "start", "tokens", "used", "users")
 
     def __init__(self, parent: "Span | None", tokens: Sequence[int], start: int, sequence: int | None) -> None:
         self.parent = parent
@@ -31,6 +33,12 @@ class Span:
         self.users = 0
         self.used = 0
         self.ready = False
+        self.parked: Any = None
+
+    @property
+    def leaf(self) -> bool:
+        """Whether no child is resident."""
+        return all(child.parked is not None for child in self.children.values())
 
     @property
     def end(self) -> int:
@@ -46,7 +54,7 @@ class Span:
 
 
 class PrefixTree:
-    """The resident paths; `cells` counts their distinct tokens, `pinned` those that running requests need.
+    """The known paths; `cells` counts resident tokens, `pinned` those that running requests need, `parked` the rest.
 
     `clock` goes on with every use, and by whatever its owner adds.
     """
@@ -56,6 +64,7 @@ class PrefixTree:
         self.root.ready = True
         self.cells = 0
         self.pinned = 0
+        self.parked = 0
         self.clock = 0
 
     def match(self, path: Sequence[int], after: Span | None = None) -> tuple[Span, int]:
@@ -71,9 +80,13 @@ class PrefixTree:
     def insert(self, path: Sequence[int], sequence: int) -> tuple[Span, bool]:
         """Make `path` resident, held by `sequence`: the span that ends it, and whether the tree took the sequence.
 
-        The tree takes no sequence for what it holds already, or another request is just prefilling.
+        The tree takes no sequence for what it holds already, or another request is just prefilling. What is parked of
+        the path is forgotten.
         """
         span, depth = self.match(path)
+        if parked := [each for each in span.chain() if each.parked is not None]:
+            self.forget(parked[-1])
+            span, depth = self.match(path)
         if not span.ready:
             return span, False
         if depth < span.end:
@@ -103,9 +116,9 @@ class PrefixTree:
         return None if found is None else (span, found)
 
     def holder(self, span: Span) -> int:
-        """A sequence that holds every cell up to the end of `span`."""
+        """A sequence that holds every cell up to the end of `span`, which is resident."""
         while span.sequence is None:
-            span = next(iter(span.children.values()))
+            span = next(child for child in span.children.values() if child.parked is None)
         return span.sequence
 
     def pin(self, span: Span) -> None:
@@ -126,7 +139,7 @@ class PrefixTree:
 
     def spare_sequence(self, span: Span) -> int | None:
         """Take the sequence of an idle interior `span` away: its descendants hold the cells. None where it has none."""
-        if span.sequence is None or not span.children or span.users:
+        if span.sequence is None or span.leaf or span.users:
             return None
         sequence, span.sequence = span.sequence, None
         return sequence
@@ -140,26 +153,50 @@ class PrefixTree:
         return [span for span in self._idle() if span.used <= self.clock - age]
 
     def _idle(self) -> Iterator[Span]:
-        return (span for span in self.spans() if not span.children and not span.users and span.parent is not None)
+        return (each for each in self.spans() if each.sequence is not None and each.leaf and not each.users)
 
-    def evict(self, leaf: Span) -> tuple[int, int]:
-        """Remove `leaf`: its sequence, and the position from which the sequence is now to be cut off.
+    def evict(self, leaf: Span, saved: Any = None) -> tuple[int, int]:
+        """Take `leaf` out of the cache: its sequence, and the position from which the sequence is now to be cut off.
 
-        A parent that nothing else holds inherits the sequence; else the cut is at 0 and the sequence is free.
+        With its cells `saved` it is parked, else forgotten with all that is parked below it. A parent that nothing else
+        holds inherits the sequence; else the cut is at 0 and the sequence is free.
         """
         parent, sequence = leaf.parent, leaf.sequence
-        if parent is None or sequence is None:
-            raise ValueError("only a leaf below the root can be evicted")
-        del parent.children[leaf.tokens[0]]
+        if parent is None or sequence is None or not leaf.leaf:
+            raise ValueError("only a resident leaf below the root can be evicted")
+        leaf.sequence, leaf.parked = None, saved
         self.cells -= len(leaf.tokens)
-        if parent.parent is not None and parent.sequence is None and not parent.children:
+        self.parked += len(leaf.tokens)
+        if saved is None:
+            self.forget(leaf)
+        if parent.parent is not None and parent.sequence is None and parent.leaf:
             parent.sequence = sequence
             return sequence, leaf.start
         return sequence, 0
 
-    def spans(self) -> Iterator[Span]:
-        """Every span, parents before children."""
-        stack = [self.root]
+    def forget(self, span: Span) -> None:
+        """Remove `span`, which is parked, and all that follows it."""
+        assert span.parent is not None
+        del span.parent.children[span.tokens[0]]
+        self.parked -= sum(len(each.tokens) for each in self.spans(span))
+
+    def oldest(self) -> Span | None:
+        """The least recently used span that is parked, that nothing follows and nobody needs."""
+        parked = (each for each in self.spans() if each.parked is not None and not each.children and not each.users)
+        return min(parked, key=lambda span: span.used, default=None)
+
+    def wake(self, spans: Sequence[Span], sequence: int) -> None:
+        """Note that `spans`, which were parked and follow each other, are resident again, held by `sequence`."""
+        self.clock += 1
+        for span in spans:
+            span.parked, span.used = None, self.clock
+            self.cells += len(span.tokens)
+            self.parked -= len(span.tokens)
+        spans[-1].sequence = sequence
+
+    def spans(self, below: Span | None = None) -> Iterator[Span]:
+        """Every span, or one and what follows it, parents before children."""
+        stack = [below or self.root]
         while stack:
             span = stack.pop()
             yield span
