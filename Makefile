@@ -10,13 +10,14 @@ PUZZLE ?= 4 9 10 13
 # Your own CMAKE_ARGS (-DGGML_CUDA=on, -DGGML_METAL=on) are kept.
 SLIM := $(CURDIR)/$(VENV)/without_common.cmake
 
-.PHONY: solve test check install clean
+.PHONY: solve test check install peers clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make solve   install into $(VENV) and search for a Game of 24 solution, live (PUZZLE='4 9 10 13')"
 	@echo "make test    run the test suite"
 	@echo "make check   ruff, mypy --strict, and the tests"
+	@echo "make peers   install what the benchmarks compare with (llama-server: about 10 minutes on two cores)"
 	@echo "make clean   remove $(VENV)"
 
 install: $(VENV)/.installed
@@ -43,6 +44,20 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+# What the benchmarks compare with: two libraries, and a llama-server from the very source that llama-cpp-python came in.
+PEERS := $(VENV)/peers
+peers: install
+	$(BIN)/python -m pip install --quiet "treequest==0.3.3"
+	$(BIN)/python -m pip install --quiet --no-deps "llm-reasoners==1.0.2"
+	mkdir -p '$(PEERS)'
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest '$(PEERS)' \
+	  "llama-cpp-python==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("llama-cpp-python"))')"
+	tar -xzf '$(PEERS)'/llama_cpp_python-*.tar.gz -C '$(PEERS)' --strip-components=1
+	cmake -S '$(PEERS)/vendor/llama.cpp' -B '$(PEERS)/build' -DCMAKE_BUILD_TYPE=Release -DLLAMA_BUILD_TESTS=OFF \
+	  -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF $(CMAKE_ARGS)
+	cmake --build '$(PEERS)/build' --target llama-server --parallel
+	ln -sf ../peers/build/bin/llama-server '$(BIN)/llama-server'
 
 clean:
 	rm -rf $(VENV)

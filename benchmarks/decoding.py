@@ -1,0 +1,300 @@
+"""How fast a search tree grows over a GGUF model, and against what: `python -m benchmarks.decoding --json`."""
+
+import asyncio
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks import peers
+from benchmarks.decoders import Engine, Naive, Server
+from benchmarks.growing import Growth, Workload, grow
+from benchmarks.roofs import Bare, Roofs, roofs
+from coat.errors import CoatError
+from coat.models import Sampling, Tokens
+from coat.models.catalog import resolve
+from coat.models.llama import ContextOptions
+from coat.models.llama.bindings import Llama
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CHANGELOG.md", "benchmarks/README.md", "training/README.md")
+"""Their text is what the trees go on with."""
+TREES = 8
+CELLS = 4096
+SIZES = (1, 2, 4, 8, 16, 32)
+"""Lanes of the sweep."""
+KNEE = 0.95
+"""The fewest lanes that reach this share of the best rate of the sweep are those that the trees are grown with."""
+
+console = Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    console.print(text, highlight=False, markup=False)
+
+
+class Bench:
+    """One model's workloads; what is measured lands in `detail`."""
+
+    def __init__(self, name: str, threads: int, expansions: int, repeats: int) -> None:
+        self.name, self.threads, self.repeats = name, threads, repeats
+        self.file = resolve(name).path
+        self.detail: dict[str, Any] = {"threads": threads}
+        puzzle = name == "puzzle"
+        llama = Llama(self.file, ContextOptions(cells=64, lanes=4))
+        try:
+            self.text = llama.tokenize(_puzzles() if puzzle else _prose(), control=False)
+            question, good, bad = ("?", "+", "-") if puzzle else ("\nIs this going well? Answer:", " yes", " no")
+            suffix = llama.tokenize(question, control=False)
+            readings = (llama.tokenize(good, control=False)[0], llama.tokenize(bad, control=False)[0])
+        finally:
+            llama.close()
+        prefix = 128 if puzzle else 512
+        # Hot enough that the puzzle model's few likely steps do not make all siblings one.
+        sampling = Sampling(max_tokens=24, temperature=5.0 if puzzle else 0.8, top_k=40, top_p=1.0 if puzzle else 0.95)
+        roots = tuple(self.text[n * prefix : (n + 1) * prefix] for n in range(TREES))
+        self.many = Workload(roots, suffix, readings, expansions, sampling)
+        self.one = replace(self.many, roots=roots[:1])
+
+    def options(self, lanes: int) -> ContextOptions:
+        """How everybody loads the model."""
+        return ContextOptions(cells=CELLS, lanes=lanes, threads=self.threads)
+
+    def sweep(self) -> int:
+        """Tokens a second over the number of lanes, ours and the bare loop's, interleaved; the knee of ours."""
+        rates: dict[str, dict[int, float]] = {"engine": {}, "bare": {}}
+        ratios = {}
+        for lanes in SIZES:
+            engine = Engine(self.file, self.one, self.options(lanes))
+            bare = Bare(self.file, self.options(lanes), self.one.sampling)
+            times: dict[str, list[float]] = {"engine": [], "bare": []}
+            for repeat in range(self.repeats + 1):
+                prefix = (*self.one.roots[0][:-1], self.text[-1 - repeat])
+                times["engine"].append(_flat(engine, prefix, lanes, repeat))
+                times["bare"].append(bare.run(prefix, lanes, repeat))
+            engine.close()
+            bare.close()
+            tokens = lanes * self.one.tokens
+            for who, each in times.items():
+                rates[who][lanes] = round(tokens / statistics.median(each[1:]), 1)
+            ratios[lanes] = statistics.median(b / e for e, b in list(zip(*times.values(), strict=True))[1:])
+            say(f"{self.name}, {lanes} lanes: {rates['engine'][lanes]} tokens/s, bare loop {rates['bare'][lanes]}")
+        best = max(rates["engine"].values())
+        knee = next(lanes for lanes in SIZES if rates["engine"][lanes] >= KNEE * best)
+        self.detail |= {"tokens_per_second": rates, "knee": knee}
+        self.detail["engine_vs_bare"] = {lanes: round(ratio, 3) for lanes, ratio in ratios.items()}
+        return knee
+
+    def contest(self, workload: Workload, runs: "dict[str, Callable[[], Growth]]", repeats: int) -> dict[str, float]:
+        """Everybody's time for a sampled token over ours: medians over interleaved repeats."""
+        times: dict[str, list[float]] = {who: [] for who in runs}
+        for repeat in range(repeats):
+            for who, run in runs.items():
+                grown = run()
+                times[who].append(grown.per_token)
+                say(
+                    f"{self.name}, {len(workload.roots)} x {workload.expansions}, run {repeat + 1}, {who}:"
+                    f" {grown.generated / grown.seconds:.1f} tokens/s, {grown.judged} scores, {grown.seconds:.1f} s"
+                )
+        ours = times["engine"]
+        return {
+            who: round(statistics.median(other / own for other, own in zip(each, ours, strict=True)), 2)
+            for who, each in times.items()
+        }
+
+    def engine(self, workload: Workload, lanes: int, detail: dict[str, Any]) -> Growth:
+        """Our run; its account lands in `detail`."""
+        engine = Engine(self.file, workload, self.options(lanes))
+        try:
+            grown = asyncio.run(grow(engine, workload))
+        finally:
+            engine.close()
+        detail.setdefault("rows", []).append(engine.usage.evaluated)
+        detail.setdefault("unique", []).append(engine.usage.unique)
+        detail.setdefault("seconds", []).append(round(grown.seconds, 2))
+        detail.setdefault("generated", []).append(grown.generated)
+        detail.setdefault("occupancy", []).append(round(engine.occupancy, 3))
+        return grown
+
+    def naive(self, workload: Workload, *, fresh: bool) -> Growth:
+        """The loop over `Llama`."""
+        naive = Naive(self.file, workload, self.threads, fresh=fresh)
+        try:
+            return asyncio.run(grow(naive, workload))
+        finally:
+            naive.close()
+
+    def server(self, workload: Workload, lanes: int) -> Growth:
+        """The same search over llama-server."""
+        with Server(self.file, workload, lanes, self.threads) as server:
+            return asyncio.run(grow(server, workload))
+
+    def peer(self, search: Callable[[Server, Workload], Growth], lanes: int) -> Growth:
+        """Another library's search over llama-server."""
+        with Server(self.file, self.one, lanes, self.threads) as server:
+            return search(server, self.one)
+
+
+def _prose() -> str:
+    return "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+
+
+def _puzzles() -> str:
+    """Puzzles and a first step of each, in the puzzle model's notation."""
+    numbers = itertools.product(range(1, 12), range(2, 9), (3, 7))
+    return "".join(f"{a + b * c}:{a},{b},{c}\n{b}*{c}={b * c}:{a},{b * c}\n" for a, b, c in numbers)
+
+
+def _flat(engine: Engine, prefix: Tokens, lanes: int, repeat: int) -> float:
+    """Seconds for siblings after one prefix, of which all but the last token is decoded already."""
+
+    async def run() -> float:
+        await engine.score(prefix[:-1])
+        begun = time.perf_counter()
+        await engine.sample(prefix, [1000 * repeat + lane for lane in range(lanes)])
+        return time.perf_counter() - begun
+
+    return asyncio.run(run())
+
+
+def efficiency(found: Roofs, account: dict[str, Any], workload: Workload, lanes: int) -> float:
+    """Ideal time of the unique tokens of the tree over the measured time."""
+    prefill = sum(map(len, workload.roots))
+    shares: list[float] = []
+    for unique, seconds in zip(account["unique"], account["seconds"], strict=True):
+        cells = prefill + (unique - prefill) / 2
+        shares.append(found.ideal(unique, lanes, prefill, cells) / seconds)
+    return statistics.median(shares)
+
+
+def peak(who: str, name: str, threads: int, lanes: int, expansions: int) -> float:
+    """Peak memory of this process after growing one tree, or after the bare loop with as many cells; MB."""
+    bench = Bench(name, threads, expansions, 1)
+    if who == "engine":
+        bench.engine(bench.one, lanes, {})
+    else:
+        bare = Bare(bench.file, bench.options(lanes), bench.one.sampling)
+        for repeat in range(expansions * bench.one.width // lanes + 1):
+            bare.run(bench.one.roots[0], lanes, repeat)
+        bare.close()
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def overhead(bench: Bench, lanes: int) -> float:
+    """Our peak memory minus the bare loop's, MB; each in a process of its own."""
+    found = {}
+    for who in ("engine", "bare"):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            found[who] = pool.submit(peak, who, bench.name, bench.threads, lanes, bench.one.expansions).result()
+    bench.detail["peak_mb"] = {who: round(each) for who, each in found.items()}
+    return found["engine"] - found["bare"]
+
+
+def main_model(bench: Bench, many: int, repeats: int) -> dict[str, Any]:
+    """The figures by name."""
+    detail = bench.detail
+    lanes = bench.sweep()
+    one: dict[str, Any] = {}
+    runs = {
+        "engine": lambda: bench.engine(bench.one, lanes, one),
+        "naive": lambda: bench.naive(bench.one, fresh=False),
+        "server": lambda: bench.server(bench.one, lanes),
+        "treequest": lambda: bench.peer(peers.treequest, lanes),
+        "llm_reasoners": lambda: bench.peer(peers.llm_reasoners, lanes),
+    }
+    w1 = bench.contest(bench.one, runs, repeats)
+    fresh = bench.contest(bench.one, {"engine": runs["engine"], "fresh": lambda: bench.naive(bench.one, fresh=True)}, 1)
+    eight = replace(bench.many, expansions=many)
+    account: dict[str, Any] = {}
+    w2 = bench.contest(
+        eight,
+        {"engine": lambda: bench.engine(eight, lanes, account), "server": lambda: bench.server(eight, lanes)},
+        1,
+    )
+    found = roofs(bench.file, bench.text, bench.threads, 3)
+    detail |= {"one_tree": one, "eight_trees": account, "roofs": {"gb_per_second": round(found.bandwidth / 1e9, 1)}}
+    detail["roofs"]["rows_per_second"] = round(found.rows, 1)
+    return {
+        "speedup_fresh": fresh["fresh"],
+        "speedup_naive": w1["naive"],
+        "speedup_server": [w1["server"], w2["server"]],
+        "speedup_llm_reasoners": w1["llm_reasoners"],
+        "speedup_treequest": w1["treequest"],
+        "evaluated_per_unique": round(max(a / b for a, b in zip(one["rows"], one["unique"], strict=True)), 4),
+        "engine_vs_bare": detail["engine_vs_bare"][lanes],
+        "occupancy": statistics.median(account["occupancy"]),
+        "roof_efficiency": round(efficiency(found, one, bench.one, lanes), 2),
+        "overhead_mb": round(overhead(bench, lanes)),
+    }
+
+
+def other_model(bench: Bench, repeats: int) -> None:
+    """Another model's figures, for the detail."""
+    lanes = bench.sweep()
+    account: dict[str, Any] = {}
+    runs = {
+        "engine": lambda: bench.engine(bench.one, lanes, account),
+        "naive": lambda: bench.naive(bench.one, fresh=False),
+        "server": lambda: bench.server(bench.one, lanes),
+    }
+    bench.detail["one_tree"] = bench.contest(bench.one, runs, repeats)
+    found = roofs(bench.file, bench.text, bench.threads, 3)
+    bench.detail |= {
+        "engine_vs_bare_at_knee": bench.detail["engine_vs_bare"][lanes],
+        "evaluated_per_unique": round(account["rows"][0] / account["unique"][0], 4),
+        "roof_efficiency": round(efficiency(found, account, bench.one, lanes), 2),
+    }
+
+
+def measure(models: list[str], threads: int, expansions: int, repeats: int, *, quick: bool) -> dict[str, Any]:
+    """All figures; those by name are the first model's."""
+    benches = [Bench(name, 1 if name == "puzzle" else threads, expansions, repeats) for name in models]
+    figures = main_model(benches[0], max(2, expansions // TREES) if quick else expansions, repeats)
+    if not quick:
+        for bench in benches[1:]:
+            other_model(bench, repeats)
+    detail: dict[str, Any] = {bench.name: bench.detail for bench in benches if bench.detail.get("knee")}
+    return figures | {"detail": detail | {"gpu": "none: no GPU was at hand"}}
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quick: Annotated[bool, typer.Option(help="A tenth of the work, with the first model alone.")] = False,
+    model: Annotated[list[str] | None, typer.Option(help="Models; the figures by name are the first one's.")] = None,
+    threads: Annotated[int, typer.Option(min=0, help="Threads for everybody; 0 means one a core.")] = 0,
+    expansions: Annotated[int, typer.Option(min=1, help="Expansions of a tree.")] = 48,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each, of which the medians are printed.")] = 3,
+) -> None:
+    """Measure the decoder against a loop over Llama, llama-server, two peers, a bare loop and the machine."""
+    models = model or ["smollm2", "gemma3-270m", "puzzle"]
+    if quick:
+        expansions, repeats = max(1, expansions // 10), 1
+    try:
+        figures = measure(models, threads or os.cpu_count() or 1, expansions, repeats, quick=quick)
+    except (CoatError, ModuleNotFoundError) as error:
+        hint = "; `make peers` installs what is compared" if isinstance(error, ModuleNotFoundError) else ""
+        print(f"Error: {error}{hint}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    print(json.dumps(figures, indent=None if as_json else 1))
+
+
+if __name__ == "__main__":
+    app()
