@@ -222,3 +222,42 @@ def check(tree: PrefixTree, resident: set[Path], pinned: list[Path]) -> None:
         assert span.children or span.sequence is not None, "a leaf must hold its cells"
         holder = next(each for each in spans if each.sequence == tree.holder(span))
         assert path_to(holder)[: span.end] == path_to(span)
+
+
+def test_a_parked_leaf_keeps_its_place_and_wakes_with_its_odds() -> None:
+    tree: Any = PrefixTree()
+    trunk, leaf = put(tree, (1, 2), 10), put(tree, (1, 2, 3, 4), 11)
+    assert tree.spare_sequence(trunk) == 10
+    tree.remember(leaf, {3: "after 4"})
+    assert tree.evict(leaf, "cells") == (11, 2)  # the trunk inherits it, cut off where the leaf began
+    assert (trunk.sequence, trunk.leaf, tree.cells, tree.parked) == (11, True, 2, 2)
+    assert tree.match((1, 2, 3, 4)) == (leaf, 4)
+    assert tree.odds((1, 2, 3, 4)) == (leaf, "after 4")
+    assert tree.stale(0) == [trunk]
+    tree.wake([leaf], 12)
+    assert (tree.holder(trunk), trunk.leaf, tree.cells, tree.parked) == (11, False, 4, 0)
+    assert tree.spare_sequence(trunk) == 11
+    assert tree.holder(trunk) == 12
+
+
+def test_a_path_through_what_is_parked_is_begun_anew_where_nobody_woke_it() -> None:
+    tree = PrefixTree()
+    put(tree, (1, 2), 10)
+    tree.evict(put(tree, (1, 2, 3, 4), 11), "cells")
+    put(tree, (1, 2, 3, 9), 12)
+    assert shape(tree) == {(1, 2): (0, 10), (1, 2, 3, 9): (2, 12)}
+    assert tree.parked == 0
+
+
+def test_the_oldest_that_is_parked_is_forgotten_first_from_the_tail() -> None:
+    tree = PrefixTree()
+    for sequence, path in enumerate([(1,), (1, 2), (3,)]):
+        put(tree, path, sequence)
+    for path in [(1, 2), (1,), (3,)]:
+        tree.evict(tree.match(path)[0], "cells")
+    order = []
+    while oldest := tree.oldest():
+        order.append(path_to(oldest))
+        tree.forget(oldest)
+    assert order == [(1, 2), (1,), (3,)]
+    assert (tree.cells, tree.parked, shape(tree)) == (0, 0, {})
