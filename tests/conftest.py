@@ -116,7 +116,6 @@ class Table:
 
     vocabulary = 24
     patience = 1000
-    saves = True
     window = 0
 
     def __init__(self, cells: int, lanes: int, batch: int, sequences: int) -> None:

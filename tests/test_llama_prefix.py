@@ -111,14 +111,14 @@ def test_what_is_no_leaf_cannot_be_evicted() -> None:
             tree.evict(span)
 
 
-def test_an_idle_interior_span_gives_its_sequence_up() -> None:
+def test_an_interior_span_gives_its_sequence_up_that_nobody_works_with() -> None:
     tree = PrefixTree()
     first = put(tree, (1, 2), 10)
     assert tree.spare_sequence(first) is None  # a leaf holds its own cells
     second = put(tree, (1, 2, 3), 11)
-    tree.pin(first)
-    assert tree.spare_sequence(first) is None  # somebody forks from it
-    tree.release(first)
+    first.lent = True
+    assert tree.spare_sequence(first) is None
+    first.lent = False
     assert tree.spare_sequence(first) == 10
     assert tree.spare_sequence(first) is None
     assert tree.holder(first) == second.sequence == 11

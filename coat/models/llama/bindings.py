@@ -72,9 +72,8 @@ class Llama:
     """One loaded GGUF and one context with a unified KV cache.
 
     `sequences` are the ids that callers may use. `window` is how far back layers with a sliding window look, 0 where
-    there are none. `saves`: whether it takes less time to save cells and load them than to decode their tokens again.
-    `patience`: rows whose attention to a cell takes as long as decoding its token again: 4·layers·width operations, at
-    about a third of the speed, against 2·weights.
+    there are none. `patience`: rows whose attention to a cell takes as long as decoding its token again, 4·layers·width
+    operations at about a third of the speed against 2·weights.
     """
 
     def __init__(self, path: Path, options: ContextOptions) -> None:
@@ -103,7 +102,6 @@ class Llama:
         self.memory: Any = llama_cpp.llama_get_memory(self.ctx)
         self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self.model)
         weights, layers = llama_cpp.llama_model_n_params(self.model), llama_cpp.llama_model_n_layer(self.model)
-        self.saves = weights >= SMALL
         self.patience = max(1, weights // (6 * layers * llama_cpp.llama_model_n_embd(self.model)))
         self._saved = (ctypes.c_uint8 * 0)()
         self._cell_bytes = 1

@@ -167,7 +167,11 @@ class Decoder:
 
     def _committed(self) -> int:
         """Cells that running requests hold or may still take."""
-        return self.tree.pinned + sum(max(1, request.working) * request.room for request in self.running)
+        return self.tree.pinned + self._reserved()
+
+    def _reserved(self) -> int:
+        """Cells beyond their paths that running requests may take."""
+        return sum(max(1, request.working) * request.room for request in self.running)
 
     def _start(self, request: Request, span: Span, depth: int) -> None:
         """Fork what is known of the path, and pin the whole path in the tree; its end is decoded anew."""
@@ -180,7 +184,7 @@ class Decoder:
         if request.done:
             self.llama.fork(self.tree.holder(span), request.sequence, request.done)
         request.span, taken = self.tree.insert(request.path, request.sequence)
-        request.private = not taken
+        request.private, request.span.lent = not taken, request.span.lent or taken
         self.tree.pin(request.span)
         request.usage.need(request.target)
         self.running.append(request)
@@ -221,8 +225,8 @@ class Decoder:
                 self._remove(leaf)
 
     def _parkable(self, leaf: Span) -> bool:
-        """Whether saving `leaf` is worth it and llama.cpp saves it whole: in a sliding window, not more than that."""
-        return self.llama.saves and leaf.ready and not 0 < self.llama.window < len(leaf.tokens)
+        """Whether llama.cpp saves the whole of `leaf`: where layers have a sliding window, no more than that."""
+        return leaf.ready and not 0 < self.llama.window < len(leaf.tokens)
 
     def _remove(self, leaf: Span) -> None:
         """Take an idle leaf out of the cache, and park it if that can be; the oldest that is parked may have to go."""
@@ -267,10 +271,10 @@ class Decoder:
 
     def _put_back(self, span: Span, sequence: int) -> bool:
         """Let `sequence` hold the saved cells of `span`; what is idle may have to go for it."""
-        while not self.llama.load(span.parked, sequence, span.start, span.end):
+        while self.tree.cells + self._reserved() + len(span.tokens) > self.capacity:
             if not self._evict():
                 return False
-        return True
+        return self.llama.load(span.parked, sequence, span.start, span.end)
 
     def _keep(self, span: Span) -> None:
         """Mark a path as decoded; interior spans then no longer need sequences of their own."""
@@ -484,6 +488,8 @@ class Decoder:
         self.tree.release(request.span)
         if request.private:
             self._give_back(request.sequence)
+        else:
+            request.span.lent = False
         if request.span.ready:
             self._keep(request.span)
         else:

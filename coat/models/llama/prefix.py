@@ -17,11 +17,25 @@ if TYPE_CHECKING:
 class Span:
     """A run of `tokens` starting at position `start`; `ready` once all of them are decoded; `parked` its saved cells.
 
+    `lent` says that a running request works with its sequence.
+
     A child's sequence is forked before its first token is decoded, so it always holds its ancestors' cells. `odds` are
     those of the next token after a position, where somebody drew from them: drawing there again needs no decode.
     """
 
-    __slots__ = ("children", "odds", "parent", "parked", "ready", "sequence", "start", "tokens", "used", "users")
+    __slots__ = (
+        "children",
+        "lent",
+        "odds",
+        "parent",
+        "parked",
+        "ready",
+        "sequence",
+        "start",
+        "tokens",
+        "used",
+        "users",
+    )
 
     def __init__(self, parent: "Span | None", tokens: Sequence[int], start: int, sequence: int | None) -> None:
         self.parent = parent
@@ -33,6 +47,7 @@ class Span:
         self.users = 0
         self.used = 0
         self.ready = False
+        self.lent = False
         self.parked: Any = None
 
     @property
@@ -138,8 +153,8 @@ class PrefixTree:
                 self.pinned -= len(each.tokens)
 
     def spare_sequence(self, span: Span) -> int | None:
-        """Take the sequence of an idle interior `span` away: its descendants hold the cells. None where it has none."""
-        if span.sequence is None or span.leaf or span.users:
+        """Take the sequence of an interior `span` away, whose cells its descendants hold; None where that cannot be."""
+        if span.sequence is None or span.leaf or span.lent:
             return None
         sequence, span.sequence = span.sequence, None
         return sequence
