@@ -9,7 +9,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,16 +21,19 @@ from rich.console import Console
 from benchmarks import peers
 from benchmarks.decoders import Engine, Naive, Server
 from benchmarks.growing import Growth, Workload, grow
+from benchmarks.multihop import Questions
+from benchmarks.plots import draw_rates
 from benchmarks.roofs import Bare, Roofs, roofs
 from coat.errors import CoatError
-from coat.models import Sampling, Tokens
+from coat.models import LanguageModel, Sampling, Tokens
 from coat.models.catalog import resolve
-from coat.models.llama import ContextOptions
+from coat.models.llama import ContextOptions, LlamaModel
 from coat.models.llama.bindings import Llama
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CHANGELOG.md", "benchmarks/README.md", "training/README.md")
 """Their text is what the trees go on with."""
+DATA = Path("../shared/data")
 TREES = 8
 CELLS = 4096
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -73,11 +76,14 @@ class Bench:
         """How everybody loads the model."""
         return ContextOptions(cells=CELLS, lanes=lanes, threads=self.threads)
 
-    def sweep(self) -> int:
-        """Tokens a second over the number of lanes, ours and the bare loop's, interleaved; the knee of ours."""
-        rates: dict[str, dict[int, float]] = {"engine": {}, "bare": {}}
+    def sweep(self, sizes: Sequence[int] = SIZES, *, served: bool = False) -> int:
+        """Tokens a second over the number of lanes, ours and the bare loop's, interleaved; the knee of ours.
+
+        With `served` the server's too, after its slots have all seen the prefix.
+        """
+        rates: dict[str, dict[int, float]] = {who: {} for who in ("engine", "bare", *["server"] * served)}
         ratios = {}
-        for lanes in SIZES:
+        for lanes in sizes:
             engine = Engine(self.file, self.one, self.options(lanes))
             bare = Bare(self.file, self.options(lanes), self.one.sampling)
             times: dict[str, list[float]] = {"engine": [], "bare": []}
@@ -88,15 +94,35 @@ class Bench:
             engine.close()
             bare.close()
             tokens = lanes * self.one.tokens
-            for who, each in times.items():
-                rates[who][lanes] = round(tokens / statistics.median(each[1:]), 1)
+            for who, seconds in times.items():
+                rates[who][lanes] = round(tokens / statistics.median(seconds[1:]), 1)
+            if served:
+                rates["server"][lanes] = round(tokens / self._served(lanes), 1)
             ratios[lanes] = statistics.median(b / e for e, b in list(zip(*times.values(), strict=True))[1:])
-            say(f"{self.name}, {lanes} lanes: {rates['engine'][lanes]} tokens/s, bare loop {rates['bare'][lanes]}")
+            each = ", ".join(f"{who} {rate[lanes]}" for who, rate in rates.items())
+            say(f"{self.name}, {lanes} lanes, tokens/s: {each}")
         best = max(rates["engine"].values())
-        knee = next(lanes for lanes in SIZES if rates["engine"][lanes] >= KNEE * best)
+        knee = next(lanes for lanes in sizes if rates["engine"][lanes] >= KNEE * best)
         self.detail |= {"tokens_per_second": rates, "knee": knee}
         self.detail["engine_vs_bare"] = {lanes: round(ratio, 3) for lanes, ratio in ratios.items()}
         return knee
+
+    def _served(self, lanes: int) -> float:
+        """Seconds for siblings after one prefix that every slot of a server knows, but for its last token."""
+        prefix = self.one.roots[0]
+        times: list[float] = []
+
+        async def run() -> None:
+            await asyncio.gather(*(server.score(prefix[:-1]) for _ in range(lanes)))
+            for repeat in range(self.repeats + 1):
+                begun = time.perf_counter()
+                seeds = range(1000 * repeat, 1000 * repeat + lanes)
+                await asyncio.gather(*(server.sample((*prefix[:-1], self.text[-1 - repeat]), [seed]) for seed in seeds))
+                times.append(time.perf_counter() - begun)
+
+        with Server(self.file, self.one, lanes, self.threads) as server:
+            asyncio.run(run())
+        return statistics.median(times[1:])
 
     def contest(self, workload: Workload, runs: "dict[str, Callable[[], Growth]]", repeats: int) -> dict[str, float]:
         """Everybody's time for a sampled token over ours: medians over interleaved repeats."""
@@ -204,10 +230,34 @@ def overhead(bench: Bench, lanes: int) -> float:
     return found["engine"] - found["bare"]
 
 
-def main_model(bench: Bench, many: int, repeats: int) -> dict[str, Any]:
+def multihop(bench: Bench, lanes: int, data: Path, count: int) -> dict[str, Any]:
+    """CoAT on multi-hop questions: our decoder against the same search over a server."""
+    questions = Questions(data / "hotpotqa" / "hipporag_train_100.json", count)
+    engine = LlamaModel(bench.file, options=bench.options(lanes))
+    found: dict[str, Growth] = {}
+    try:
+        with Server(bench.file, bench.one, lanes, bench.threads) as server:
+            models: dict[str, str | LanguageModel] = {
+                "engine": engine,
+                "server": f"openai:{server.url}/v1#{bench.name}",
+            }
+            for who, model in models.items():
+                found[who] = grown = questions.ask(model, 0)
+                say(f"{bench.name}, {count} questions, {who}: {grown.generated / grown.seconds:.1f} tokens/s")
+    finally:
+        engine.close()
+        questions.close()
+    return {
+        "questions": count,
+        "tokens_per_second": {who: round(each.generated / each.seconds, 1) for who, each in found.items()},
+        "speedup_server": round(found["server"].per_token / found["engine"].per_token, 2),
+    }
+
+
+def main_model(bench: Bench, many: int, repeats: int, data: Path, questions: int) -> dict[str, Any]:
     """The figures by name."""
     detail = bench.detail
-    lanes = bench.sweep()
+    lanes = bench.sweep(SIZES[::2] if many == 1 else SIZES, served=many > 1)
     one: dict[str, Any] = {}
     runs = {
         "engine": lambda: bench.engine(bench.one, lanes, one),
@@ -225,6 +275,7 @@ def main_model(bench: Bench, many: int, repeats: int) -> dict[str, Any]:
         {"engine": lambda: bench.engine(eight, lanes, account), "server": lambda: bench.server(eight, lanes)},
         1,
     )
+    detail["multihop"] = multihop(bench, lanes, data, questions)
     found = roofs(bench.file, bench.text, bench.threads, 3)
     detail |= {"one_tree": one, "eight_trees": account, "roofs": {"gb_per_second": round(found.bandwidth / 1e9, 1)}}
     detail["roofs"]["rows_per_second"] = round(found.rows, 1)
@@ -260,10 +311,13 @@ def other_model(bench: Bench, repeats: int) -> None:
     }
 
 
-def measure(models: list[str], threads: int, expansions: int, repeats: int, *, quick: bool) -> dict[str, Any]:
+def measure(
+    models: list[str], threads: int, expansions: int, repeats: int, data: Path, *, quick: bool
+) -> dict[str, Any]:
     """All figures; those by name are the first model's."""
     benches = [Bench(name, 1 if name == "puzzle" else threads, expansions, repeats) for name in models]
-    figures = main_model(benches[0], max(2, expansions // TREES) if quick else expansions, repeats)
+    many, questions = (1, 1) if quick else (expansions, 5)
+    figures = main_model(benches[0], many, repeats, data, questions)
     if not quick:
         for bench in benches[1:]:
             other_model(bench, repeats)
@@ -282,17 +336,23 @@ def main(
     threads: Annotated[int, typer.Option(min=0, help="Threads for everybody; 0 means one a core.")] = 0,
     expansions: Annotated[int, typer.Option(min=1, help="Expansions of a tree.")] = 48,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each, of which the medians are printed.")] = 3,
+    data: Annotated[Path, typer.Option(help="The folder that holds hotpotqa/.")] = DATA,
+    plot: Annotated[Path | None, typer.Option(help="An SVG of tokens a second against lanes to write.")] = None,
 ) -> None:
     """Measure the decoder against a loop over Llama, llama-server, two peers, a bare loop and the machine."""
     models = model or ["smollm2", "gemma3-270m", "puzzle"]
     if quick:
         expansions, repeats = max(1, expansions // 10), 1
     try:
-        figures = measure(models, threads or os.cpu_count() or 1, expansions, repeats, quick=quick)
+        figures = measure(models, threads or os.cpu_count() or 1, expansions, repeats, data, quick=quick)
     except (CoatError, ModuleNotFoundError) as error:
         hint = "; `make peers` installs what is compared" if isinstance(error, ModuleNotFoundError) else ""
         print(f"Error: {error}{hint}", file=sys.stderr)
         raise typer.Exit(2) from error
+    if plot is not None:
+        draw_rates(
+            {name: found["tokens_per_second"] for name, found in figures["detail"].items() if name in models}, plot
+        )
     print(json.dumps(figures, indent=None if as_json else 1))
 
 
