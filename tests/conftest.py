@@ -220,18 +220,18 @@ class Table:
 def _check_idle(decoder: Any) -> None:
     """Nobody works, nothing is pinned, and every sequence id is free and empty or holds the path to one leaf."""
     assert [decoder.running, decoder.active, list(decoder.pending)] == [[], [], []]
-    spans = list(decoder.tree.spans())
-    assert decoder.tree.pinned == 0
+    spans = list(decoder.cache.tree.spans())
+    assert decoder.cache.tree.pinned == 0
     resident = [span for span in spans if span.parked is None]
-    assert decoder.tree.cells == sum(len(span.tokens) for span in resident)
-    assert decoder.tree.parked == sum(len(span.tokens) for span in spans) - decoder.tree.cells
-    assert decoder.tree.parked <= decoder.capacity
+    assert decoder.cache.tree.cells == sum(len(span.tokens) for span in resident)
+    assert decoder.cache.tree.parked == sum(len(span.tokens) for span in spans) - decoder.cache.tree.cells
+    assert decoder.cache.tree.parked <= decoder.capacity
     held = {span.sequence: span for span in spans if span.sequence is not None}
-    assert sorted([*decoder.free, *held]) == list(range(decoder.llama.sequences))
+    assert sorted([*decoder.cache.free, *held]) == list(range(decoder.llama.sequences))
     assert all(span.ready and not span.users for span in spans)
     assert all((span.sequence is None) == (not span.leaf) for span in resident[1:])
     assert all(span.sequence is None and span.leaf for span in spans if span.parked is not None)
-    assert all(decoder.llama.length(sequence) == 0 for sequence in decoder.free)
+    assert all(decoder.llama.length(sequence) == 0 for sequence in decoder.cache.free)
     assert all(decoder.llama.length(sequence) == span.end for sequence, span in held.items())
 
 

@@ -97,7 +97,7 @@ def test_any_mix_of_requests_gets_what_each_gets_alone(
             for request, future in zip(requests, together(decoder, requests), strict=True):
                 assert outcome(future) == alone(decoder, request)
             check_idle(decoder)
-            assert decoder.llama.used == decoder.tree.cells
+            assert decoder.llama.used == decoder.cache.tree.cells
 
 
 @given(**SIZES)
@@ -118,7 +118,7 @@ def test_growing_trees_get_the_right_texts_though_some_are_cancelled(
                     known += [path[: len(path) - lot.randint(0, 2)] for path in grown if len(path) < cells - 10]
             until_idle(decoder)
             check_idle(decoder)
-            assert decoder.llama.used == decoder.tree.cells
+            assert decoder.llama.used == decoder.cache.tree.cells
 
 
 def until_idle(decoder: Decoder) -> None:
@@ -160,7 +160,7 @@ def test_copies_that_two_requests_decoded_side_by_side_are_freed(decoding: Any, 
         for future in together(decoder, requests):
             future.result(timeout=30)
         check_idle(decoder)
-        assert decoder.llama.used == decoder.tree.cells
+        assert decoder.llama.used == decoder.cache.tree.cells
 
 
 def test_what_was_decoded_last_is_evicted_last(decoding: Any) -> None:
@@ -169,8 +169,8 @@ def test_what_was_decoded_last_is_evicted_last(decoding: Any) -> None:
         newer = siblings([2] * 8, 0, max_tokens=8, temperature=0.0)
         ((tokens, *_),) = outcome(decoder.submit(newer))
         outcome(decoder.submit(siblings([3] * 10, 0, max_tokens=8, temperature=0.0)))
-        assert decoder.tree.match([1] * 8)[0].parked
-        newest, depth = decoder.tree.match([2] * 8 + list(tokens))
+        assert decoder.cache.tree.match([1] * 8)[0].parked
+        newest, depth = decoder.cache.tree.match([2] * 8 + list(tokens))
         assert (newest.parked, depth) == (None, 15)
 
 
@@ -191,7 +191,7 @@ def test_without_room_something_idle_goes_and_then_the_batch_is_halved(decoding:
         request = siblings([1] * 16, 0, max_tokens=3)
         assert outcome(decoder.submit(request)) == alone(decoder, request)
         # The first refusal evicts the other path; the next two halve 16 rows to 8 and to 4.
-        assert decoder.tree.match([3] * 4)[0].parked
+        assert decoder.cache.tree.match([3] * 4)[0].parked
         assert table.decoded[1:3] == [4, 12]
         check_idle(decoder)
 

@@ -50,7 +50,7 @@ def test_many_prompts_in_a_tiny_cache_get_the_right_texts(model: LlamaModel) -> 
         for first, (completion,) in zip(order, asyncio.run(run(order)), strict=True):
             assert completion.text == counting(first)[1]
     # 16 prompts with 31 tokens of their own are twice what the cache holds.
-    tree = model._decoder.tree
+    tree = model._decoder.cache.tree
     spans = [tree.match(model.path((Text(counting(first)[0]),)))[0] for first in starts]
     assert {span.parked is None for span in spans} == {True, False}
     assert sum(len(span.tokens) for span in tree.spans() if span.parked is None) <= 256
@@ -143,7 +143,7 @@ class Codes:
 
 
 def test_without_room_what_is_idle_goes(model: LlamaModel, monkeypatch: Any) -> None:
-    tree, llama = model._decoder.tree, model._decoder.llama
+    tree, llama = model._decoder.cache.tree, model._decoder.llama
     asyncio.run(sample(model, "Something to be evicted", max_tokens=1))
     leaves = [span for span in tree.spans() if span.sequence is not None]
     codes = Codes(llama.decode, 1)

@@ -138,7 +138,7 @@ def test_a_scores_suffix_leaves_nothing_behind(model: LlamaModel, fresh: Any) ->
     text = "Suffixes vanish. 1, 2, 3, 4, 5,"
     path = model.path((Text(text),))
     asyncio.run(score(model, (Text(text),), " 100, 200,", " "))
-    span, depth = model._decoder.tree.match((*path, *model.path((Text(" 100, 200,"),))))
+    span, depth = model._decoder.cache.tree.match((*path, *model.path((Text(" 100, 200,"),))))
     assert (depth, span.end) == (len(path), len(path))
     assert fresh.agrees(path, greedy(model, text).tokens)
 

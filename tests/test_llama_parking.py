@@ -8,7 +8,7 @@ import pytest
 
 from coat.models import SampleRequest, Sampling, Text, Tokens
 from coat.models.catalog import load
-from coat.models.llama import LlamaModel, decoder
+from coat.models.llama import LlamaModel, cache
 from coat.models.llama.work import Request
 from coat.usage import Usage
 
@@ -38,13 +38,13 @@ def ask(model: LlamaModel, path: Tokens, usage: Usage, tokens: int = 8, **sampli
 def test_a_path_that_left_the_cache_goes_on_as_in_a_fresh_context(
     model: LlamaModel, fresh: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoder, "PARK_AFTER", 8)
+    monkeypatch.setattr(cache, "PARK_AFTER", 8)
     first, second = (model.path((Text(text),)) for text in PROMPTS[model.name])
     usage = Usage()
     grown = (*first, *ask(model, first, usage))
     for seed in range(6):
         ask(model, (*second, seed + 300), usage)  # enough rows for the first path to grow stale
-    span, depth = model._decoder.tree.match(grown)
+    span, depth = model._decoder.cache.tree.match(grown)
     assert depth >= len(grown) - 1
     assert span.parked
     before = usage.evaluated
@@ -58,9 +58,9 @@ def test_what_is_saved_beyond_the_size_of_the_cache_is_forgotten(decoding: Any, 
         for token in range(1, 12):
             alone.submit(Request((token,) * 20, Usage(), seeds=(0,), sampling=Sampling(2))).result(timeout=30)
         check_idle(alone)
-        parked = [token for token in range(1, 12) if alone.tree.match((token,) * 20)[0].parked]
+        parked = [token for token in range(1, 12) if alone.cache.tree.match((token,) * 20)[0].parked]
         assert parked == [6, 7, 8]
-        assert 40 < alone.tree.parked <= 64
+        assert 40 < alone.cache.tree.parked <= 64
 
 
 def test_what_cannot_be_saved_is_let_go_when_it_has_cost_as_much_as_its_decode(decoding: Any) -> None:
@@ -69,11 +69,11 @@ def test_what_cannot_be_saved_is_let_go_when_it_has_cost_as_much_as_its_decode(d
         alone.llama.patience = 100
         for token in range(1, 12):
             alone.submit(Request((token,) * 20, Usage(), seeds=(0,), sampling=Sampling(2))).result(timeout=30)
-        resident = [token for token in range(1, 12) if alone.tree.match((token,) * 20)[1] == 20]
+        resident = [token for token in range(1, 12) if alone.cache.tree.match((token,) * 20)[1] == 20]
         assert 11 in resident
         assert 1 not in resident
         assert resident == list(range(resident[0], 12))
-        assert alone.tree.parked < 20
+        assert alone.cache.tree.parked < 20
 
 
 def test_the_window_of_a_model_bounds_what_can_be_saved(decoding: Any) -> None:
@@ -81,4 +81,4 @@ def test_the_window_of_a_model_bounds_what_can_be_saved(decoding: Any) -> None:
         alone.llama.window = 10
         for token in (1, 2, 3, 4):
             alone.submit(Request((token,) * 20, Usage(), seeds=(0,), sampling=Sampling(1))).result(timeout=30)
-        assert alone.tree.match((1,) * 20)[1] == 0  # evicted for the others, and too long to be saved
+        assert alone.cache.tree.match((1,) * 20)[1] == 0  # evicted for the others, and too long to be saved

@@ -16,22 +16,16 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from itertools import takewhile
 from typing import Any
 
 from coat.errors import BackendError, ContextError
 from coat.models import Completion, Finish
 from coat.models.llama.bindings import Llama
+from coat.models.llama.cache import PathCache
 from coat.models.llama.odds import Odds, knobs, read
-from coat.models.llama.prefix import PrefixTree, Span
+from coat.models.llama.prefix import Span
 from coat.models.llama.text import Transcript, cut_tokens
 from coat.models.llama.work import Batch, Lane, Member, Request
-
-PARK_AFTER = 128
-"""Rows after which an idle path is parked; to save it and take it back costs about a few rows' attention to it."""
-
-LOOKS = 2
-"""How often idle paths are looked through while one of them grows too old."""
 
 NO_SLOT = 1
 """llama_decode's return code where the cache has no room for the batch; its state is then unchanged."""
@@ -80,12 +74,10 @@ class Decoder:
     # The rest runs in the owner's thread.
 
     def _reset(self) -> None:
-        self.tree = PrefixTree()
-        self.free = list(range(self.llama.sequences))  # llama.cpp has one more, which nobody holds for long
+        self.cache = PathCache(self.llama)
         self.pending: deque[Request] = deque()
         self.running: list[Request] = []
         self.active: list[Lane] = []
-        self._next_look = 0
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -142,7 +134,7 @@ class Decoder:
         for request in [request for request in self.running if request.future.cancelled()]:
             for lane in [lane for lane in self.active if lane.request is request]:
                 self.active.remove(lane)
-                self._give_back(lane.sequence)
+                self.cache.give_back(lane.sequence)
             self._end(request)
 
     # Admission.
@@ -152,7 +144,7 @@ class Decoder:
         for request in list(self.pending):
             if len(self.running) >= self.most_running:
                 break
-            span, depth = self.tree.match(request.path)
+            span, depth = self.cache.tree.match(request.path)
             if request.future.cancelled():
                 self.pending.remove(request)
             elif span.ready and not self._fits(request, span, depth):
@@ -167,7 +159,7 @@ class Decoder:
 
     def _committed(self) -> int:
         """Cells that running requests hold or may still take."""
-        return self.tree.pinned + self._reserved()
+        return self.cache.tree.pinned + self._reserved()
 
     def _reserved(self) -> int:
         """Cells beyond their paths that running requests may take."""
@@ -175,113 +167,23 @@ class Decoder:
 
     def _start(self, request: Request, span: Span, depth: int) -> None:
         """Fork what is known of the path, and pin the whole path in the tree; its end is decoded anew."""
-        if not self._wake(span):
-            span, depth = self.tree.match(request.path)
-        self.tree.pin(span)
-        request.sequence = self._take_sequence()
-        self.tree.release(span)
+        if not self.cache.wake(span, self._reserved()):
+            span, depth = self.cache.tree.match(request.path)
+        self.cache.tree.pin(span)
+        request.sequence = self.cache.take_sequence()
+        self.cache.tree.release(span)
         request.done = min(depth, len(request.target) - 1)
         if request.done:
-            self.llama.fork(self.tree.holder(span), request.sequence, request.done)
-        request.span, taken = self.tree.insert(request.path, request.sequence)
+            self.cache.share(span, request.sequence, request.done)
+        request.span, taken = self.cache.tree.insert(request.path, request.sequence)
         request.private, request.span.lent = not taken, request.span.lent or taken
-        self.tree.pin(request.span)
+        self.cache.tree.pin(request.span)
         request.usage.need(request.target)
         self.running.append(request)
         if request.seeds and (known := self._known(request)):
             request.done = len(request.path)
-            self.llama.fork(self.tree.holder(known[0]), request.sequence, request.done)
+            self.cache.share(known[0], request.sequence, request.done)
             self._open(request, known[1])
-
-    def _take_sequence(self) -> int:
-        """A free sequence id, if need be by evicting idle paths; `most_running` sees to it that there is one."""
-        while not self.free:
-            if not self._evict():
-                raise BackendError("llama.cpp's sequence ids are used up")
-        return self.free.pop()
-
-    def _give_back(self, sequence: int) -> None:
-        self.llama.cut(sequence, 0)
-        self.free.append(sequence)
-
-    def _evict(self) -> bool:
-        leaf = self.tree.evictable()
-        if leaf is not None:
-            self._remove(leaf)
-        return leaf is not None
-
-    def _forget(self) -> None:
-        """Park what has been idle for a while.
-
-        What cannot be parked goes when the rows since have paid as much attention to it as decoding it again would
-        take. Whether somebody comes back is unknown; who lets go then spends at most twice the least (the ski-rental
-        rule).
-        """
-        if self.tree.clock < self._next_look:
-            return
-        self._next_look = self.tree.clock + PARK_AFTER // LOOKS
-        for leaf in self.tree.stale(PARK_AFTER):
-            if self._parkable(leaf) or leaf.used <= self.tree.clock - self.llama.patience:
-                self._remove(leaf)
-
-    def _parkable(self, leaf: Span) -> bool:
-        """Whether llama.cpp saves the whole of `leaf`: where layers have a sliding window, no more than that."""
-        return leaf.ready and not 0 < self.llama.window < len(leaf.tokens)
-
-    def _remove(self, leaf: Span) -> None:
-        """Take an idle leaf out of the cache, and park it if that can be; the oldest that is parked may have to go."""
-        saved = self.llama.save(self.tree.holder(leaf), leaf.start, leaf.end) if self._parkable(leaf) else None
-        sequence, start = self.tree.evict(leaf, saved)
-        if start:
-            self.llama.cut(sequence, start)
-        else:
-            self._give_back(sequence)
-        while self.tree.parked > self.capacity and (oldest := self.tree.oldest()):
-            self.tree.forget(oldest)
-
-    def _wake(self, span: Span) -> bool:
-        """Take what is parked of the path to `span` into the cache again; False where there is no room: forget it."""
-        parked = [each for each in span.chain() if each.parked is not None][::-1]
-        if not parked:
-            return True
-        self.tree.pin(span)
-        woken = self._load(parked)
-        self.tree.release(span)
-        if woken:
-            self._keep(parked[woken - 1])
-        if woken < len(parked):
-            self.tree.forget(parked[woken])
-        return woken == len(parked)
-
-    def _load(self, parked: Sequence[Span]) -> int:
-        """Put parked spans, each of which follows the one before, into the cache; how many found room."""
-        while not self.free and self._evict():
-            pass
-        if not self.free:
-            return 0
-        sequence, first = self.free.pop(), parked[0]
-        if first.start and first.parent is not None:
-            self.llama.fork(self.tree.holder(first.parent), sequence, first.start)
-        loaded = list(takewhile(lambda span: self._put_back(span, sequence), parked))
-        if loaded:
-            self.tree.wake(loaded, sequence)
-        else:
-            self._give_back(sequence)
-        return len(loaded)
-
-    def _put_back(self, span: Span, sequence: int) -> bool:
-        """Let `sequence` hold the saved cells of `span`; what is idle may have to go for it."""
-        while self.tree.cells + self._reserved() + len(span.tokens) > self.capacity:
-            if not self._evict():
-                return False
-        return self.llama.load(span.parked, sequence, span.start, span.end)
-
-    def _keep(self, span: Span) -> None:
-        """Mark a path as decoded; interior spans then no longer need sequences of their own."""
-        for each in span.chain():
-            each.ready = True
-            if (sequence := self.tree.spare_sequence(each)) is not None:
-                self._give_back(sequence)
 
     # One batch.
 
@@ -300,7 +202,7 @@ class Decoder:
     def _employ(self, request: Request, count: int) -> None:
         """Give the first `count` siblings of the first waiting lane a sequence to work on."""
         waiting = request.waiting[0]
-        lane = Lane(request, waiting.members[:count], waiting.tail, self._take_sequence())
+        lane = Lane(request, waiting.members[:count], waiting.tail, self.cache.take_sequence())
         del waiting.members[:count]
         if not waiting.members:
             request.waiting.popleft()
@@ -334,7 +236,7 @@ class Decoder:
         while code := self.llama.decode(batch.rows):
             if code != NO_SLOT:
                 raise BackendError(f"llama_decode failed with code {code}; the cache was emptied")
-            if self._evict():
+            if self.cache.evict():
                 continue
             if len(batch.rows) == 1:
                 raise BackendError("the KV cache is full and nothing in it is idle; give the model more context")
@@ -345,26 +247,25 @@ class Decoder:
                 request.done = position + 1
         for usage in {id(request.usage): request.usage for request in batch.owners}.values():
             usage.decodes += 1
-        self.tree.clock += len(batch.rows)
-        self._forget()
+        self.cache.tick(len(batch.rows))
 
     # What becomes of the rows.
 
     def _read(self, request: Request, scores: list[float]) -> None:
         """Answer a request for scores, whose suffix is decoded."""
         self.llama.cut(request.sequence, len(request.path))
-        self._keep(request.span)
+        self.cache.keep(request.span)
         self._end(request, scores)
 
     def _known(self, request: Request, tail: Sequence[int] = ()) -> tuple[Span, Odds] | None:
         """The odds after the path of `request` and `tail`, where they are kept for as many tokens as it draws from."""
-        known = self.tree.odds(tail, request.span)
+        known = self.cache.tree.odds(tail, request.span)
         return known if known and known[1].ids.size >= min(request.choices, self.llama.vocabulary) else None
 
     def _open(self, request: Request, odds: Odds) -> None:
         """The path of a request for siblings is decoded: draw everybody's first token after it."""
-        self._keep(request.span)
-        self.tree.remember(request.span, {len(request.path) - 1: odds})
+        self.cache.keep(request.span)
+        self.cache.tree.remember(request.span, {len(request.path) - 1: odds})
         request.odds = odds
         members = [
             Member(index, request.sampler(seed), Transcript(request.sampling.stop))
@@ -389,7 +290,7 @@ class Decoder:
             if not lane.members:
                 lane.members, lane.tail = group, [*tail, token]
                 continue
-            lanes.append(Lane(request, group, [*tail, token], self._take_sequence(), dict(lane.odds)))
+            lanes.append(Lane(request, group, [*tail, token], self.cache.take_sequence(), dict(lane.odds)))
             self.llama.fork(lane.sequence, lanes[-1].sequence, len(request.path) + len(tail))
         self.active += lanes[1:]
         if lane.members:
@@ -402,9 +303,9 @@ class Decoder:
         """Draw on, without a decode, as long as a lane's tokens are known and their odds are kept."""
         while lanes:
             lane = lanes.pop()
-            if (known := self._known(lane.request, lane.tail)) and self._wake(known[0]):
+            if (known := self._known(lane.request, lane.tail)) and self.cache.wake(known[0], self._reserved()):
                 end = len(lane.request.path) + len(lane.tail)
-                self.llama.fork(self.tree.holder(known[0]), lane.sequence, end, end - 1)
+                self.cache.share(known[0], lane.sequence, end, end - 1)
                 lanes += self._advance(lane, known[1])
 
     def _draw(self, request: Request, members: Sequence[Member], odds: Odds) -> dict[int, list[Member]]:
@@ -461,20 +362,20 @@ class Decoder:
         path = (*lane.request.path, *lane.tail)
         lane.request.usage.need(path)
         self.active.remove(lane)
-        leaf, taken = self.tree.insert(path, lane.sequence)
+        leaf, taken = self.cache.tree.insert(path, lane.sequence)
         if taken:
             self._share(lane, leaf)
-            self._keep(leaf)
-            self.tree.remember(leaf, lane.odds)
+            self.cache.keep(leaf)
+            self.cache.tree.remember(leaf, lane.odds)
         else:
-            self._give_back(lane.sequence)
+            self.cache.give_back(lane.sequence)
 
     def _share(self, lane: Lane, leaf: Span) -> None:
         """Free the cells of tokens between path and `leaf` that others decoded at the same time, and hold theirs."""
         start = len(lane.request.path) - 1
         if leaf.parent is not None:
             self.llama.cut(lane.sequence, start, leaf.start)
-            self.llama.fork(self.tree.holder(leaf.parent), lane.sequence, leaf.start, start)
+            self.cache.share(leaf.parent, lane.sequence, leaf.start, start)
 
     def _settle(self, request: Request) -> None:
         """Answer a request whose siblings are all complete."""
@@ -485,15 +386,15 @@ class Decoder:
     def _end(self, request: Request, result: Any = None) -> None:
         """Take `request` out of the house, and answer it unless it was cancelled."""
         self.running.remove(request)
-        self.tree.release(request.span)
+        self.cache.tree.release(request.span)
         if request.private:
-            self._give_back(request.sequence)
+            self.cache.give_back(request.sequence)
         else:
             request.span.lent = False
         if request.span.ready:
-            self._keep(request.span)
+            self.cache.keep(request.span)
         else:
-            self._remove(request.span)
+            self.cache.remove(request.span)
         if request.future.set_running_or_notify_cancel():
             request.future.set_result(result)
 
