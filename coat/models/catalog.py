@@ -70,7 +70,7 @@ PACKAGES = {
         "coat-reasoning",
         "coat",
         "puzzle.gguf",
-        "021b610f5a690ea80e93eadd50c00dda08836c06dfac1ab55103591eed46cbf7",
+        "d49b19d3f3ed84661f37358d25de33156edf402ab3b0f559087cbdf6aaa78cf9",
     ),
 }
 """The short names. The first one that is installed is the default model; arithmetic puzzles have one of their own."""
