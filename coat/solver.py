@@ -188,6 +188,7 @@ class Solver:
         sampling = Sampling(
             max_tokens=self.task.step_tokens,
             stop=self.task.step_end,
+            complete=self.task.step_complete,
             temperature=self._temperature(request),
             top_k=self.settings.top_k,
             top_p=self.settings.top_p,

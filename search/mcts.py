@@ -140,7 +140,7 @@ def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0,
 
     A step that a sibling already holds is merged into it, with `episodes` also one to a state known anywhere. Priors
     are the softmax over all siblings' mean log-probabilities. A step back is added as a closed node and not evaluated;
-    one whose probability is known and below `certainty` is dropped.
+    one with a probability of no more than `certainty` is dropped.
     """
     known = {(tree[child].step.action, tree[child].step.text) for child in tree[node].children}
     tree[node].recalled += tuple(fact for fact in expansion.recalled if fact not in tree[node].recalled)
@@ -148,7 +148,7 @@ def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0,
     for step in expansion.steps:
         if (step.action, step.text) in known or (episodes and step.state and step.state in tree.states):
             continue
-        if step.action == "backtrack" and math.exp(step.logprob or 0.0) < certainty:
+        if step.action == "backtrack" and math.exp(step.logprob or 0.0) <= certainty:
             continue
         known.add((step.action, step.text))
         child = tree.add(node, step)

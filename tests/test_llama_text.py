@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coat.models import Sampling
 from coat.models.llama.text import Transcript, cut_tokens
 
 
-def read(*pieces: bytes, stop: tuple[str, ...] = ()) -> Transcript:
+def read(*pieces: bytes, stop: tuple[str, ...] = (), complete: tuple[str, ...] = ()) -> Transcript:
     """A transcript of `pieces`, read up to the one that completes a stop string."""
-    transcript = Transcript(stop)
+    transcript = Transcript(Sampling(stop=stop, complete=complete))
     for token, piece in enumerate(pieces):
         if transcript.add(token, piece):
             break
@@ -50,7 +51,7 @@ def test_only_a_completed_stop_string_stops() -> None:
 
 
 def test_a_character_waits_for_its_last_byte() -> None:
-    transcript = Transcript(())
+    transcript = Transcript(Sampling())
     texts = []
     for byte in "€é".encode():
         transcript.add(byte, bytes([byte]))
@@ -119,3 +120,12 @@ def test_any_bytes_are_cut_to_their_text(pieces: list[bytes]) -> None:
     tokens = cut(transcript.text, *pieces)
     spelled = b"".join(token.encode() if isinstance(token, str) else pieces[token] for token in tokens)
     assert spelled == transcript.text.encode()
+
+
+def test_a_text_that_is_whole_by_itself_ends_there_and_keeps_it() -> None:
+    whole = read(b"~", b"3", stop=("\n",), complete=("~", "END"))
+    assert (whole.text, whole.tokens, whole.stopped) == ("~", [0], True)
+    cut_off = read(b"E", b"ND, and more", complete=("~", "END"))
+    assert (cut_off.text, cut_off.tokens) == ("END", [0, 1])
+    inside = read(b"3", b"~", b"\n", stop=("\n",), complete=("~",))
+    assert inside.text == "3~"

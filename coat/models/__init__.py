@@ -43,7 +43,8 @@ class Message:
 class Sampling:
     """How tokens are drawn: `temperature` 0 is greedy; top-k comes first, then top-p.
 
-    A text ends before the first of `stop`, at an end-of-generation token, or after `max_tokens`.
+    A text ends before the first of `stop`, at an end-of-generation token, or after `max_tokens`. One that begins with
+    one of `complete` is that, whole by itself.
     """
 
     max_tokens: int = 64
@@ -51,6 +52,15 @@ class Sampling:
     temperature: float = 0.8
     top_k: int = 40
     top_p: float = 0.95
+    complete: tuple[str, ...] = ()
+
+    def whole(self, text: str) -> str | None:
+        """What `text` is complete as, by its beginning; None where it is not.
+
+        >>> Sampling(complete=("~",)).whole("~-3")
+        '~'
+        """
+        return next((each for each in self.complete if text.startswith(each)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,6 +343,8 @@ class OpenAIModel:
         choice = await self._ask(body)
         usage.generated += choice.generated
         text, finish = _end(choice, stop, self.name)
+        if (whole := sampling.whole(text)) is not None:
+            text, finish = whole, "stop"
         return Completion(text, (), _sum(choice.listed), choice.generated, finish)
 
     async def _count(self, suffix: str) -> int:

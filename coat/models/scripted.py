@@ -158,6 +158,7 @@ class ScriptedModel:
 
     def _complete(self, prompt: str, reply: str, sampling: Sampling, room: int) -> Completion:
         limit = min(sampling.max_tokens, room)
+        reply = sampling.whole(reply) or reply
         start, end = find_stop(reply, sampling.stop) or (len(reply), len(reply) + 1)
         finish: Finish = "stop" if end <= len(reply) else "eos"
         if end > limit:

@@ -28,6 +28,8 @@ class Task(Protocol):
     """The short name of the model that is used unless another is named; None for the first that is installed."""
     step_end: tuple[str, ...]
     """The stop strings that end a step."""
+    step_complete: tuple[str, ...]
+    """Texts that are a step by themselves, as soon as one begins with them."""
     temperature: float
     """At which steps are sampled unless the settings say otherwise."""
     knobs: Mapping[str, Mapping[str, Any]]

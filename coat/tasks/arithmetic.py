@@ -28,6 +28,7 @@ class Arithmetic:
     step_tokens: int = 24
     temperature: float = 1.2
     step_end: tuple[str, ...] = ("\n",)
+    step_complete: tuple[str, ...] = ()
     verifies: bool = True
     model: str | None = "puzzle"
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

@@ -29,12 +29,13 @@ class Puzzle(Arithmetic):
 
     temperature = 1.0
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-        {"coat": {"width": 1, "widening": 0.6, "certainty": 0.9, "top_p": 1.0}}
+        {"coat": {"width": 1, "widening": 0.6, "exploration": 0.3, "certainty": 1.0, "top_p": 1.0}}
     )
 
     def __init__(self, name: str, target: int | None, backtrack: str) -> None:
         super().__init__(name, target)
         self._backtrack = backtrack
+        self.step_complete = (backtrack,)
 
     def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
         """The target and the numbers, ascending."""

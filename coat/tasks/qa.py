@@ -26,6 +26,7 @@ class QuestionAnswering:
     step_tokens: int = 64
     temperature: float = 0.8
     step_end: tuple[str, ...] = ("\n",)
+    step_complete: tuple[str, ...] = ()
     verifies: bool = False
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

@@ -268,7 +268,7 @@ class Decoder:
         self.cache.tree.remember(request.span, {len(request.path) - 1: odds})
         request.odds = odds
         members = [
-            Member(index, request.sampler(seed), Transcript(request.sampling.stop))
+            Member(index, request.sampler(seed), Transcript(request.sampling))
             for index, seed in enumerate(request.seeds)
         ]
         groups = self._draw(request, members, odds)
@@ -321,7 +321,7 @@ class Decoder:
                 continue
             while member.index not in request.results:
                 assert request.odds is not None, "siblings draw only once the path is decoded"
-                if not member.begin_again(request.sampling.stop):
+                if not member.begin_again(request.sampling):
                     request.results[member.index] = None
                 elif (first := self._draw_one(request, member, request.odds)) is not None:
                     request.waiting.append(Lane(request, [member], [first]))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from coat.models import Draw, Sampling
 from coat.models.llama.odds import Odds, pick
 
-LEAST = 1e-6
+LEAST = 1e-12
 """A place of which less than this is left is used up."""
 
 

@@ -3,26 +3,32 @@
 import codecs
 from collections.abc import Callable, Sequence
 
+from coat.models import Sampling
+
 
 class Transcript:
-    """The text of the tokens drawn so far; `stopped` once a stop string is complete.
+    """The text of the tokens drawn so far; `stopped` once a stop string is complete, or the text itself is.
 
     Bytes that end inside a character wait for the rest of it; bytes that are no UTF-8 become U+FFFD.
     """
 
-    def __init__(self, stop: Sequence[str]) -> None:
+    def __init__(self, sampling: Sampling) -> None:
         self.tokens: list[int] = []
         self.text = ""
         self.stopped = False
-        self._stop = tuple(filter(None, stop))
+        self._sampling = sampling
+        self._stop = tuple(filter(None, sampling.stop))
         self._overlap = max(map(len, self._stop), default=1) - 1
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: int, piece: bytes) -> bool:
-        """Append a token that stands for `piece`; True where it completes a stop string, which is then cut off."""
+        """Append a token that stands for `piece`; True where it completes the text, from which a stop string is cut."""
         self.tokens.append(token)
         begin = max(0, len(self.text) - self._overlap)
         self.text += self._decoder.decode(piece)
+        if self._sampling.complete and (whole := self._sampling.whole(self.text)) is not None:
+            self.text, self.stopped = whole, True
+            return True
         found = [at for stop in self._stop if (at := self.text.find(stop, begin)) >= 0]
         if found:
             self.text = self.text[: min(found)]

@@ -1,7 +1,6 @@
 """What the decoder works on: siblings, lanes, requests, and the batch that is decoded next."""
 
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +24,13 @@ class Member:
     logprob: float = 0.0
     generated: int = 0
 
-    def begin_again(self, stop: Sequence[str]) -> bool:
+    def begin_again(self, sampling: Sampling) -> bool:
         """Forget what was drawn, where nothing was left to go on with; whether anything is left at the start.
 
         Only a `DistinctSampler` comes there.
         """
         assert isinstance(self.sampler, DistinctSampler)
-        self.transcript, self.logprob, self.generated = Transcript(stop), 0.0, 0
+        self.transcript, self.logprob, self.generated = Transcript(sampling), 0.0, 0
         return self.sampler.begin()
 
 
