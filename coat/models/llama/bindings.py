@@ -4,7 +4,9 @@ import ctypes
 import logging
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before libgomp loads: threads that spin starve a busy machine
+if "OMP_WAIT_POLICY" not in os.environ:  # before libgomp loads
+    # Threads that never spin lose most of the speed on a quiet machine, those that spin for long starve a busy one.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
