@@ -115,14 +115,20 @@ class Naive:
         self._llama.close()
 
 
+def find_server() -> str:
+    """The llama-server that is compared with; BackendError where there is none."""
+    binary = os.environ.get("LLAMA_SERVER") or (str(SERVER) if SERVER.exists() else shutil.which("llama-server"))
+    if not binary:
+        raise BackendError("there is no llama-server; `make peers` builds it from the source of llama-cpp-python")
+    return binary
+
+
 class Server:
     """A llama-server with as many slots as lanes, its prompt cache on, asked with as many requests at once."""
 
     def __init__(self, file: Path, workload: Workload, lanes: int, threads: int) -> None:
         self._workload = workload
-        binary = os.environ.get("LLAMA_SERVER") or (str(SERVER) if SERVER.exists() else shutil.which("llama-server"))
-        if not binary:
-            raise BackendError("there is no llama-server; `make peers` builds it from the source of llama-cpp-python")
+        binary = find_server()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"

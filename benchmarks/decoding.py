@@ -1,8 +1,8 @@
 """How fast a search tree grows over a GGUF model, and against what: `python -m benchmarks.decoding --json`."""
 
 import asyncio
+import importlib.util
 import itertools
-import json
 import multiprocessing
 import os
 import resource
@@ -15,16 +15,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import llama_cpp
 import typer
 from rich.console import Console
 
 from benchmarks import peers
-from benchmarks.decoders import Engine, Naive, Server
+from benchmarks.command import report
+from benchmarks.decoders import Engine, Naive, Server, find_server
 from benchmarks.growing import Growth, Workload, grow
 from benchmarks.multihop import Questions
 from benchmarks.plots import draw_rates
 from benchmarks.roofs import Bare, Roofs, roofs
-from coat.errors import CoatError
+from coat.errors import InputError
 from coat.models import LanguageModel, Sampling, Tokens
 from coat.models.catalog import resolve
 from coat.models.llama import ContextOptions, LlamaModel
@@ -34,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CHANGELOG.md", "benchmarks/README.md", "training/README.md")
 """Their text is what the trees go on with."""
 DATA = Path("../shared/data")
+QUESTIONS = Path("hotpotqa") / "hipporag_train_100.json"
 TREES = 8
 CELLS = 4096
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -232,7 +235,7 @@ def overhead(bench: Bench, lanes: int) -> float:
 
 def multihop(bench: Bench, lanes: int, data: Path, count: int) -> dict[str, Any]:
     """CoAT on multi-hop questions: our decoder against the same search over a server."""
-    questions = Questions(data / "hotpotqa" / "hipporag_train_100.json", count)
+    questions = Questions(data / QUESTIONS, count)
     engine = LlamaModel(bench.file, options=bench.options(lanes))
     found: dict[str, Growth] = {}
     try:
@@ -311,18 +314,28 @@ def other_model(bench: Bench, repeats: int) -> None:
     }
 
 
+def check(data: Path) -> None:
+    """Find out before the first minute, not after the last one, that something is missing."""
+    find_server()
+    for name in ("treequest", "reasoners"):
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"no module called {name}", name=name)
+    if not (data / QUESTIONS).exists():
+        raise InputError(f"there is no {data / QUESTIONS}; name the folder that holds hotpotqa/ with --data")
+
+
 def measure(
     models: list[str], threads: int, expansions: int, repeats: int, data: Path, *, quick: bool
 ) -> dict[str, Any]:
     """All figures; those by name are the first model's."""
+    check(data)
     benches = [Bench(name, 1 if name == "puzzle" else threads, expansions, repeats) for name in models]
     many, questions = (1, 1) if quick else (expansions, 5)
     figures = main_model(benches[0], many, repeats, data, questions)
-    if not quick:
-        for bench in benches[1:]:
-            other_model(bench, repeats)
-    detail: dict[str, Any] = {bench.name: bench.detail for bench in benches if bench.detail.get("knee")}
-    return figures | {"detail": detail | {"gpu": "none: no GPU was at hand"}}
+    for bench in benches[1:]:
+        other_model(bench, repeats)
+    gpu = "used" if llama_cpp.llama_supports_gpu_offload() else "none: llama.cpp is built for the CPU"
+    return figures | {"detail": {bench.name: bench.detail for bench in benches} | {"gpu": gpu}}
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -342,18 +355,13 @@ def main(
     """Measure the decoder against a loop over Llama, llama-server, two peers, a bare loop and the machine."""
     models = model or ["smollm2", "gemma3-270m", "puzzle"]
     if quick:
-        expansions, repeats = max(1, expansions // 10), 1
-    try:
-        figures = measure(models, threads or os.cpu_count() or 1, expansions, repeats, data, quick=quick)
-    except (CoatError, ModuleNotFoundError) as error:
-        hint = "; `make peers` installs what is compared" if isinstance(error, ModuleNotFoundError) else ""
-        print(f"Error: {error}{hint}", file=sys.stderr)
-        raise typer.Exit(2) from error
+        models, expansions, repeats = models[:1], max(1, expansions // 10), 1
+    threads = threads or os.cpu_count() or 1
+    figures = report(lambda: measure(models, threads, expansions, repeats, data, quick=quick), as_json=as_json)
     if plot is not None:
         draw_rates(
             {name: found["tokens_per_second"] for name, found in figures["detail"].items() if name in models}, plot
         )
-    print(json.dumps(figures, indent=None if as_json else 1))
 
 
 if __name__ == "__main__":

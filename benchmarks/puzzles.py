@@ -1,10 +1,8 @@
 """What the puzzle model and the search over it reach: `python -m benchmarks.puzzles --json`."""
 
 import itertools
-import json
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,8 +18,8 @@ from scipy import stats
 
 import coat
 from benchmarks import puzzle_judge, puzzle_sets
+from benchmarks.command import report
 from benchmarks.puzzle_sets import Puzzle
-from coat.errors import CoatError
 from coat.models import LanguageModel
 from coat.models.catalog import load, resolve
 from coat.tasks.puzzle import Puzzle as Task
@@ -310,12 +308,7 @@ def main(
     small: Annotated[Path, typer.Option(help="A smaller one, for the comparison at equal FLOPs.")] = SMALL,
 ) -> None:
     """Measure the puzzle model and the search over it."""
-    try:
-        figures = measure(data, model, str(small), quick)
-    except CoatError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from error
-    print(json.dumps(figures, indent=None if as_json else 1))
+    report(lambda: measure(data, model, str(small), quick), as_json=as_json)
 
 
 if __name__ == "__main__":

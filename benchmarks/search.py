@@ -1,10 +1,8 @@
 """What the search itself costs, without a model: `python -m benchmarks.search --json`."""
 
 import gc
-import json
 import random
 import statistics
-import sys
 import time
 import tracemalloc
 from collections import deque
@@ -14,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import search
+from benchmarks.command import report
 from search import Evaluation, Expand, Expansion, Request, Step, Tree
 
 WIDTH = 2
@@ -144,12 +143,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each, of which the medians are printed.")] = 5,
 ) -> None:
     """Measure the search core against treequest, with a policy and scores drawn from one seed."""
-    try:
-        figures = measure(repeats)
-    except ModuleNotFoundError as error:
-        print(f"Error: {error.name} is not installed; `make peers` installs what is compared", file=sys.stderr)
-        raise typer.Exit(2) from error
-    print(json.dumps(figures, indent=None if as_json else 1))
+    report(lambda: measure(repeats), as_json=as_json)
 
 
 if __name__ == "__main__":

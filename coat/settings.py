@@ -17,7 +17,7 @@ class Settings:
     `temperature` None is the task's own.
     `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `retries` is
     after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
-    power of a node's visits up to which it may be expanded again, `certainty` the least probability of a step back that
+    power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
     is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
     `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the
     judged value above which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers

@@ -44,7 +44,7 @@ def mcts(
     row. The root is tried as long as there is nothing else to do; after `patience` expansions of it in a row that
     brought nothing new the search ends.
     A node may be expanded again whenever its visits to the power of `widening` exceed its expansions (progressive
-    widening, Couëtoux et al. 2011); 0 is never. A step back that the model gave less than `certainty` is not taken.
+    widening, Couëtoux et al. 2011); 0 is never. A step back is taken where the model gave it more than `certainty`.
     With `distinct` the steps below a node are drawn without replacement. With `episodes` a step to a state that another
     branch has reached is not taken: what was found there holds here.
     """

@@ -49,7 +49,7 @@ def solve(
     simulations: Annotated[int, typer.Option(help="Stop after so many expansions.")] = 10_000,
     width: Annotated[int | None, typer.Option(help="Steps sampled in an expansion, or lines of best_of_n.")] = None,
     widening: Annotated[float | None, typer.Option(help="Power of its visits up to which a node is expanded.")] = None,
-    certainty: Annotated[float | None, typer.Option(help="Least probability of a step back that is taken.")] = None,
+    certainty: Annotated[float | None, typer.Option(help="Probability above which a step back is taken.")] = None,
     keep: Annotated[int, typer.Option(help="States that a beam holds.")] = 4,
     backtracks: Annotated[int, typer.Option(help="How often self_backtracking takes steps back.")] = 1,
     parallel: Annotated[int, typer.Option(help="Requests that are out at once.")] = 4,

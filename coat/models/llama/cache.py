@@ -86,9 +86,9 @@ class PathCache:
 
     def wake(self, span: Span, reserved: int) -> bool:
         """Take what is parked of the path to `span` into the cache again; False where there is no room: forget it."""
-        parked = [each for each in span.chain() if each.parked is not None][::-1]
-        if not parked:
+        if span.parked is None:  # what follows a parked span is parked too, so its ancestors are resident
             return True
+        parked = [each for each in span.chain() if each.parked is not None][::-1]
         self.tree.pin(span)
         woken = self._load(parked, reserved)
         self.tree.release(span)
