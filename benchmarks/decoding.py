@@ -41,6 +41,8 @@ TREES = 8
 CELLS = 4096
 SIZES = (1, 2, 4, 8, 16, 32)
 """Lanes of the sweep."""
+SWEEPS = 4
+"""Runs of each number of lanes, of which the first is to warm up."""
 KNEE = 0.95
 """The fewest lanes that reach this share of the best rate of the sweep are those that the trees are grown with."""
 
@@ -55,8 +57,8 @@ def say(text: str) -> None:
 class Bench:
     """One model's workloads; what is measured lands in `detail`."""
 
-    def __init__(self, name: str, threads: int, expansions: int, repeats: int) -> None:
-        self.name, self.threads, self.repeats = name, threads, repeats
+    def __init__(self, name: str, threads: int, expansions: int) -> None:
+        self.name, self.threads = name, threads
         self.file = resolve(name).path
         self.detail: dict[str, Any] = {"threads": threads}
         puzzle = name == "puzzle"
@@ -90,7 +92,7 @@ class Bench:
             engine = Engine(self.file, self.one, self.options(lanes))
             bare = Bare(self.file, self.options(lanes), self.one.sampling)
             times: dict[str, list[float]] = {"engine": [], "bare": []}
-            for repeat in range(self.repeats + 1):
+            for repeat in range(SWEEPS):
                 prefix = (*self.one.roots[0][:-1], self.text[-1 - repeat])
                 times["engine"].append(_flat(engine, prefix, lanes, repeat))
                 times["bare"].append(bare.run(prefix, lanes, repeat))
@@ -117,7 +119,7 @@ class Bench:
 
         async def run() -> None:
             await asyncio.gather(*(server.score(prefix[:-1]) for _ in range(lanes)))
-            for repeat in range(self.repeats + 1):
+            for repeat in range(SWEEPS):
                 begun = time.perf_counter()
                 seeds = range(1000 * repeat, 1000 * repeat + lanes)
                 await asyncio.gather(*(server.sample((*prefix[:-1], self.text[-1 - repeat]), [seed]) for seed in seeds))
@@ -211,7 +213,7 @@ def efficiency(found: Roofs, account: dict[str, Any], workload: Workload, lanes:
 
 def peak(who: str, name: str, threads: int, lanes: int, expansions: int) -> float:
     """Peak memory of this process after growing one tree, or after the bare loop with as many cells; MB."""
-    bench = Bench(name, threads, expansions, 1)
+    bench = Bench(name, threads, expansions)
     if who == "engine":
         bench.engine(bench.one, lanes, {})
     else:
@@ -233,9 +235,9 @@ def overhead(bench: Bench, lanes: int) -> float:
     return found["engine"] - found["bare"]
 
 
-def multihop(bench: Bench, lanes: int, data: Path, count: int) -> dict[str, Any]:
+def multihop(bench: Bench, lanes: int, data: Path, count: int, tokens: int) -> dict[str, Any]:
     """CoAT on multi-hop questions: our decoder against the same search over a server."""
-    questions = Questions(data / QUESTIONS, count)
+    questions = Questions(data / QUESTIONS, count, tokens)
     engine = LlamaModel(bench.file, options=bench.options(lanes))
     found: dict[str, Growth] = {}
     try:
@@ -252,15 +254,18 @@ def multihop(bench: Bench, lanes: int, data: Path, count: int) -> dict[str, Any]
         questions.close()
     return {
         "questions": count,
+        "tokens": tokens,
         "tokens_per_second": {who: round(each.generated / each.seconds, 1) for who, each in found.items()},
         "speedup_server": round(found["server"].per_token / found["engine"].per_token, 2),
     }
 
 
-def main_model(bench: Bench, many: int, repeats: int, data: Path, questions: int) -> dict[str, Any]:
+def main_model(bench: Bench, repeats: int, data: Path, *, quick: bool) -> dict[str, Any]:
     """The figures by name."""
-    detail = bench.detail
-    lanes = bench.sweep(SIZES[::2] if many == 1 else SIZES, served=many > 1)
+    detail, eight = bench.detail, bench.many
+    if quick:  # so that not nearly all of it is prefill
+        eight = replace(eight, roots=tuple(root[: len(root) // 4] for root in eight.roots), expansions=2)
+    lanes = bench.sweep(SIZES[::4] if quick else SIZES, served=not quick)
     one: dict[str, Any] = {}
     runs = {
         "engine": lambda: bench.engine(bench.one, lanes, one),
@@ -270,15 +275,14 @@ def main_model(bench: Bench, many: int, repeats: int, data: Path, questions: int
         "llm_reasoners": lambda: bench.peer(peers.llm_reasoners, lanes),
     }
     w1 = bench.contest(bench.one, runs, repeats)
-    fresh = bench.contest(bench.one, {"engine": runs["engine"], "fresh": lambda: bench.naive(bench.one, fresh=True)}, 1)
-    eight = replace(bench.many, expansions=many)
+    fresh = bench.contest(bench.one, {"fresh": lambda: bench.naive(bench.one, fresh=True), "engine": runs["engine"]}, 1)
     account: dict[str, Any] = {}
     w2 = bench.contest(
         eight,
         {"engine": lambda: bench.engine(eight, lanes, account), "server": lambda: bench.server(eight, lanes)},
         1,
     )
-    detail["multihop"] = multihop(bench, lanes, data, questions)
+    detail["multihop"] = multihop(bench, lanes, data, *((1, 300) if quick else (5, 1500)))
     found = roofs(bench.file, bench.text, bench.threads, 3)
     detail |= {"one_tree": one, "eight_trees": account, "roofs": {"gb_per_second": round(found.bandwidth / 1e9, 1)}}
     detail["roofs"]["rows_per_second"] = round(found.rows, 1)
@@ -329,9 +333,8 @@ def measure(
 ) -> dict[str, Any]:
     """All figures; those by name are the first model's."""
     check(data)
-    benches = [Bench(name, 1 if name == "puzzle" else threads, expansions, repeats) for name in models]
-    many, questions = (1, 1) if quick else (expansions, 5)
-    figures = main_model(benches[0], many, repeats, data, questions)
+    benches = [Bench(name, 1 if name == "puzzle" else threads, expansions) for name in models]
+    figures = main_model(benches[0], repeats, data, quick=quick)
     for bench in benches[1:]:
         other_model(bench, repeats)
     gpu = "used" if llama_cpp.llama_supports_gpu_offload() else "none: llama.cpp is built for the CPU"

@@ -11,15 +11,17 @@ from benchmarks.growing import Growth
 from coat.models import LanguageModel
 from memory import AssociativeMemory, SentenceTransformerEmbedder
 
-TOKENS = 1500
-"""The budget of a question."""
-KNOBS: dict[str, Any] = {"task": "qa", "strategy": "coat", "evaluator": "logprob", "parallel": 8, "tokens": TOKENS}
+KNOBS: dict[str, Any] = {"task": "qa", "strategy": "coat", "evaluator": "logprob", "parallel": 8}
 
 
 class Questions:
-    """The first `count` questions of a HotpotQA file, and a memory of all the passages that come with them."""
+    """The first `count` questions of a HotpotQA file, and a memory of all the passages that come with them.
 
-    def __init__(self, file: Path, count: int) -> None:
+    Each is searched with `tokens` tokens.
+    """
+
+    def __init__(self, file: Path, count: int, tokens: int) -> None:
+        self._knobs = KNOBS | {"tokens": tokens}
         entries = json.loads(file.read_text(encoding="utf-8"))[:count]
         self.texts = [str(entry["question"]) for entry in entries]
         self._embedder = SentenceTransformerEmbedder()
@@ -31,7 +33,7 @@ class Questions:
         generated = judged = 0
         begun = time.perf_counter()
         for text in self.texts:
-            result = coat.solve(text, model=model, memory=self.memory, seed=seed, **KNOBS)
+            result = coat.solve(text, model=model, memory=self.memory, seed=seed, **self._knobs)
             generated += result.usage.generated
             judged += result.usage.evaluations
         return Growth(time.perf_counter() - begun, generated, judged)

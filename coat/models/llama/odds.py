@@ -125,7 +125,7 @@ def _tops(logits: Floats, k: int) -> Ids:
         best: Ids = ids[lines, np.argsort(-logits[lines, ids], axis=1, kind="stable")]
         return best
     whole = vocabulary - vocabulary % CHUNK
-    highest = logits[:, :whole].reshape(rows, -1, CHUNK).max(axis=2)
+    highest = logits[:, :whole].reshape(rows, CHUNK, -1).max(axis=1)  # a chunk's logits lie apart: numpy's faster axis
     bounds = np.partition(highest, highest.shape[1] - k, axis=1)[:, highest.shape[1] - k]
     return np.stack([_best(row, np.flatnonzero(row >= bound), k) for row, bound in zip(logits, bounds, strict=True)])
 
