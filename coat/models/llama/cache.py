@@ -17,9 +17,6 @@ PARK_AFTER = 64
 To save it and take it back took SmolLM2 as long as about 50 rows' attention to it.
 """
 
-LOOKS = 2
-"""How often idle paths are looked through while one of them grows too old."""
-
 
 class PathCache:
     """The prefix tree of what a `Llama` holds, and the calls that keep both in step; it belongs to the owner thread.
@@ -82,7 +79,7 @@ class PathCache:
         self.tree.clock += rows
         if self.tree.clock < self._next_look:
             return
-        self._next_look = self.tree.clock + PARK_AFTER // LOOKS
+        self._next_look = self.tree.clock + PARK_AFTER
         for leaf in self.tree.stale(PARK_AFTER):
             if self._parkable(leaf) or leaf.used <= self.tree.clock - self.llama.patience:
                 self.remove(leaf)

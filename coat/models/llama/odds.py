@@ -20,7 +20,7 @@ LEAST_ODDS = 64
 """Tokens of which the odds are kept, or as many as top-k asks for."""
 
 CHUNK = 64
-"""Logits of which only the maximum is looked at first, where the vocabulary is large."""
+"""Logits of which only the maximum is looked at first; fewer where the vocabulary is small."""
 
 BLOCK = 1 << 17
 """Logits that are looked at in one go."""
@@ -114,19 +114,14 @@ def log_sum_exp(logits: Floats) -> Doubles:
 def _tops(logits: Floats, k: int) -> Ids:
     """The ids of the `k` highest logits of each row, best first, of equal ones the lowest id first; shape (rows, k).
 
-    In a large vocabulary the k-th highest maximum of the chunks bounds the k-th highest logit from below, and only the
-    few logits above it are sorted.
+    The k-th highest maximum of chunks bounds the k-th highest logit from below, and only the few logits above it are
+    sorted. The logits of a chunk lie apart, so that numpy compares whole lines of them.
     """
     rows, vocabulary = logits.shape
-    if vocabulary < 2 * k * CHUNK:
-        ids = np.argpartition(logits, vocabulary - k, axis=1)[:, vocabulary - k :]
-        ids.sort(axis=1)
-        lines = np.arange(rows)[:, None]
-        best: Ids = ids[lines, np.argsort(-logits[lines, ids], axis=1, kind="stable")]
-        return best
-    whole = vocabulary - vocabulary % CHUNK
-    highest = logits[:, :whole].reshape(rows, CHUNK, -1).max(axis=1)  # a chunk's logits lie apart: numpy's faster axis
-    bounds = np.partition(highest, highest.shape[1] - k, axis=1)[:, highest.shape[1] - k]
+    chunk = max(1, min(CHUNK, vocabulary // (2 * k)))
+    chunks = vocabulary // chunk
+    highest = logits[:, : chunks * chunk].reshape(rows, chunk, chunks).max(axis=1)
+    bounds = np.partition(highest, chunks - k, axis=1)[:, chunks - k]
     return np.stack([_best(row, np.flatnonzero(row >= bound), k) for row, bound in zip(logits, bounds, strict=True)])
 
 
