@@ -111,14 +111,16 @@ class Table:
 
     It has as many cells and sequence ids as it is given, refuses what llama.cpp would get wrong, and its logits depend
     on nothing but the tokens. Token 0 ends a text; the others are letters. `codes` are what the next decodes return;
-    while `gate` is closed none returns, and `waits` tells that one is there.
+    while `gate` is closed none returns, and `waits` tells that one is there. Where it is `recurrent` a sequence is only
+    forked at its end and dropped as a whole, and cells are without limit.
     """
 
     vocabulary = 24
     patience = 1000
     window = 0
 
-    def __init__(self, cells: int, lanes: int, batch: int, sequences: int) -> None:
+    def __init__(self, cells: int, lanes: int, batch: int, sequences: int, *, recurrent: bool = False) -> None:
+        self.recurrent = recurrent
         self.options = SimpleNamespace(cells=cells, lanes=lanes, batch=batch)
         self.sequences = sequences
         self.held: list[list[Any]] = []  # by sequence and position: a cell, which is the tokens up to and with its own
@@ -148,7 +150,7 @@ class Table:
         assert 0 < len(rows) <= self.options.batch
         if self.codes and (code := self.codes.pop(0)):
             return code
-        if self.used + len(rows) > self.options.cells:
+        if not self.recurrent and self.used + len(rows) > self.options.cells:
             return 1
         self.outputs.clear()
         for token, position, sequence, wanted in rows:
@@ -167,6 +169,7 @@ class Table:
 
     def fork(self, source: int, target: int, length: int, start: int = 0) -> None:
         cells, held = self.held[source][start:length], self.held[target]
+        assert not self.recurrent or (not held and not start and length == len(self.held[source])), "fork at the end"
         assert len(cells) == length - start, "the source does not hold what is to be forked"
         assert len(held) >= start, "a fork must leave no gap"
         for position, cell in enumerate(cells, start):
@@ -182,6 +185,7 @@ class Table:
 
     def cut(self, sequence: int, start: int, end: int = -1) -> None:
         held = self.held[sequence]
+        assert not self.recurrent or (not start and end < 0), "a state cannot be cut"
         if end < 0:
             del held[start:]
         else:
@@ -229,17 +233,22 @@ def _check_idle(decoder: Any) -> None:
     held = {span.sequence: span for span in spans if span.sequence is not None}
     assert sorted([*decoder.cache.free, *held]) == list(range(decoder.llama.sequences))
     assert all(span.ready and not span.users for span in spans)
-    assert all((span.sequence is None) == (not span.leaf) for span in resident[1:])
+    if decoder.llama.recurrent:
+        assert all(span.sequence is not None for span in resident[1:] if span.leaf)
+    else:
+        assert all((span.sequence is None) == (not span.leaf) for span in resident[1:])
     assert all(span.sequence is None and span.leaf for span in spans if span.parked is not None)
     assert all(decoder.llama.length(sequence) == 0 for sequence in decoder.cache.free)
     assert all(decoder.llama.length(sequence) == span.end for sequence, span in held.items())
 
 
 @contextmanager
-def _decoding(cells: int = 256, lanes: int = 4, batch: int = 32, sequences: int = 32) -> Iterator[Any]:
+def _decoding(
+    cells: int = 256, lanes: int = 4, batch: int = 32, sequences: int = 32, *, recurrent: bool = False
+) -> Iterator[Any]:
     from coat.models.llama.decoder import Decoder
 
-    table: Any = Table(cells, lanes, batch, sequences)
+    table: Any = Table(cells, lanes, batch, sequences, recurrent=recurrent)
     decoder = Decoder(table)
     try:
         yield decoder

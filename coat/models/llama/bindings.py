@@ -8,7 +8,7 @@ if "OMP_WAIT_POLICY" not in os.environ:  # before libgomp loads
     # Threads that never spin lose most of the speed on a quiet machine, those that spin for long starve a busy one.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ MAX_SEQUENCES = 256
 """llama.cpp's own limit on sequence ids."""
 LOGITS_BYTES = 64 << 20
 """llama.cpp reserves a row of logits for every sequence id; with a large vocabulary there are fewer ids, for memory."""
+
+STATE_BYTES = 512 << 20
+"""A recurrent model keeps a state for every sequence id; there are as many as fit in here, and as many lanes as fit."""
+LEAST_SEQUENCES = 8
 
 SMALL = 20_000_000
 """Parameters below which a second thread costs more than it brings: each layer waits for all of them several times."""
@@ -73,9 +77,10 @@ class ContextOptions:
 class Llama:
     """One loaded GGUF and one context with a unified KV cache.
 
-    `sequences` are the ids that callers may use. `window` is how far back layers with a sliding window look, 0 where
-    there are none. `patience`: rows whose attention to a cell takes as long as decoding its token again, 4·layers·width
-    operations at about a third of the speed against 2·weights.
+    `sequences` are the ids that callers may use. `recurrent` says that layers keep one state a sequence, beside
+    attention or instead of it: a sequence is then forked at its end only, and dropped as a whole. `window` is how far
+    back layers with a sliding window look, 0 where there are none. `patience`: rows whose attention to a cell takes as
+    long as decoding its token again, 4·layers·width operations at about a third of the speed against 2·weights.
     """
 
     def __init__(self, path: Path, options: ContextOptions) -> None:
@@ -112,27 +117,50 @@ class Llama:
         self._batch, self._columns = _batch(options.batch)
 
     def _open(self, path: Path) -> None:
-        if llama_cpp.llama_model_is_recurrent(self.model) or llama_cpp.llama_model_is_hybrid(self.model):
-            raise ModelError(f"{path} is a recurrent or hybrid model, whose cache cannot be forked; use a transformer.")
         if not llama_cpp.llama_model_has_decoder(self.model):
             raise ModelError(f"{path} generates no text; use a model that does.")
-        options = self.options
+        if llama_cpp.llama_model_has_encoder(self.model) or llama_cpp.llama_model_is_diffusion(self.model):
+            raise ModelError(f"{path} does not write from left to right, token by token; use a model that does.")
         self.vocab = llama_cpp.llama_model_get_vocab(self.model)
         self.vocabulary = llama_cpp.llama_vocab_n_tokens(self.vocab)
-        self.sequences = max(4 * options.lanes, min(MAX_SEQUENCES, LOGITS_BYTES // (4 * self.vocabulary))) - 1
         self.window = llama_cpp.llama_model_n_swa(self.model)
+        self.threads = self.options.threads or default_threads(llama_cpp.llama_model_n_params(self.model))
+        hybrid = llama_cpp.llama_model_is_hybrid(self.model)
+        self.recurrent = bool(hybrid or llama_cpp.llama_model_is_recurrent(self.model))
+        ids, cells = min(MAX_SEQUENCES, LOGITS_BYTES // (4 * self.vocabulary)), self.options.cells
+        if self.recurrent:
+            ids = min(ids, max(LEAST_SEQUENCES, STATE_BYTES // self._state_bytes(path)))
+            self.options = replace(self.options, lanes=min(self.options.lanes, ids // 4))
+        if hybrid:
+            cells *= 2  # branches that begin with the same words hold them twice, since only whole states are shared
+        self.sequences = max(4 * self.options.lanes, ids) - 1
+        self.ctx = self._context(path, cells, self.sequences + 1)
+
+    def _context(self, path: Path, cells: int, sequences: int) -> Any:
+        """A context of `cells` tokens for `sequences` sequence ids."""
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = options.cells
-        params.n_batch = params.n_ubatch = options.batch
-        params.n_seq_max = params.n_outputs_max = self.sequences + 1
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = self.options.batch
+        params.n_seq_max = params.n_outputs_max = sequences
         params.kv_unified = params.swa_full = True
-        if not (options.gpu_layers and llama_cpp.llama_supports_gpu_offload()):
+        if not (self.options.gpu_layers and llama_cpp.llama_supports_gpu_offload()):
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED  # on a CPU it is slower with many lanes
-        self.threads = options.threads or default_threads(llama_cpp.llama_model_n_params(self.model))
         params.n_threads = params.n_threads_batch = self.threads
-        self.ctx = llama_cpp.llama_init_from_model(self.model, params)
-        if not self.ctx:
-            raise ModelError(f"{path} was read, but a context of {options.cells} tokens does not fit into memory.")
+        context = llama_cpp.llama_init_from_model(self.model, params)
+        if not context:
+            raise ModelError(f"{path} was read, but a context of {cells} tokens does not fit into memory.")
+        return context
+
+    def _state_bytes(self, path: Path) -> int:
+        """The size of the state of one sequence, found by decoding a token."""
+        context = self._context(path, 64, 1)
+        try:
+            token = (llama_cpp.llama_token * 1)(0)
+            if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(token, 1)):
+                raise ModelError(f"{path} was read, but llama.cpp cannot decode with it.")
+            return int(llama_cpp.llama_state_seq_get_size(context, 0))
+        finally:
+            llama_cpp.llama_free(context)
 
     def close(self) -> None:
         """Free the context and the model."""

@@ -27,14 +27,17 @@ class PathCache:
     def __init__(self, llama: Llama) -> None:
         self.llama = llama
         self.capacity = llama.options.cells
-        self.tree = PrefixTree()
+        self.tree = PrefixTree(recurrent=llama.recurrent)
         self.free = list(range(llama.sequences))  # llama.cpp has one more, which nobody holds for long
         self._next_look = 0
 
-    def take_sequence(self) -> int:
-        """A free sequence id, if need be by evicting idle paths; `most_running` sees to it that there is one."""
+    def take_sequence(self, source: Span | None = None) -> int:
+        """A free sequence id, if need be by evicting what is idle, but for `source`, from which it is to be forked.
+
+        `most_running` sees to it that there is one.
+        """
         while not self.free:
-            if not self.evict():
+            if not self.evict(source):
                 raise BackendError("llama.cpp's sequence ids are used up")
         return self.free.pop()
 
@@ -44,12 +47,18 @@ class PathCache:
         self.free.append(sequence)
 
     def share(self, span: Span, sequence: int, end: int, start: int = 0) -> None:
-        """Let `sequence` hold the cells of the path to `span`, from position `start` up to `end`."""
+        """Let `sequence` hold the cells of the path to `span`, from position `start` up to `end`.
+
+        Where the model is recurrent it gets the state at `end`, instead of its own.
+        """
+        if self.tree.recurrent:
+            self.llama.cut(sequence, 0)
+            start = 0
         self.llama.fork(self.tree.holder(span), sequence, end, start)
 
-    def evict(self) -> bool:
-        """Make room by what was not used for longest; whether there was anything idle."""
-        leaf = self.tree.evictable()
+    def evict(self, source: Span | None = None) -> bool:
+        """Make room by what was not used for longest, but for `source`; whether there was anything idle."""
+        leaf = self.tree.evictable(source)
         if leaf is not None:
             self.remove(leaf)
         return leaf is not None
@@ -67,17 +76,17 @@ class PathCache:
 
     def _parkable(self, leaf: Span) -> bool:
         """Whether llama.cpp saves the whole of `leaf`: where layers have a sliding window, no more than that."""
-        return leaf.ready and not 0 < self.llama.window < len(leaf.tokens)
+        return leaf.ready and not self.tree.recurrent and not 0 < self.llama.window < len(leaf.tokens)
 
     def tick(self, rows: int) -> None:
         """Note that `rows` were decoded, and park what has been idle for a while.
 
         What cannot be parked goes when the rows since have paid as much attention to it as decoding it again would
         take. Whether somebody comes back is unknown; who lets go then spends at most twice the least (the ski-rental
-        rule).
+        rule). A recurrent model pays no attention to idle paths.
         """
         self.tree.clock += rows
-        if self.tree.clock < self._next_look:
+        if self.tree.recurrent or self.tree.clock < self._next_look:
             return
         self._next_look = self.tree.clock + PARK_AFTER
         for leaf in self.tree.stale(PARK_AFTER):

@@ -127,6 +127,9 @@ class Decoder:
                 self._coast(self._advance(reader, each))
             elif reader.seeds:
                 self._open(reader, each)
+            elif reader.done < len(reader.target):
+                self._reach(reader, each)
+                self._step_aside(reader)
             else:
                 self._read(reader, [float(row[token]) - each.normaliser for token in reader.candidates])
 
@@ -155,6 +158,7 @@ class Decoder:
 
     def _fits(self, request: Request, span: Span, depth: int) -> bool:
         pinned = next((each.end for each in span.chain() if each.users), 0)
+        depth = self.cache.tree.fork_point(span, depth)[1]
         return self._committed() + len(request.path) - min(pinned, depth) + request.room <= self.capacity
 
     def _committed(self) -> int:
@@ -169,10 +173,10 @@ class Decoder:
         """Fork what is known of the path, and pin the whole path in the tree; its end is decoded anew."""
         if not self.cache.wake(span, self._reserved()):
             span, depth = self.cache.tree.match(request.path)
+        span, request.done = self.cache.tree.fork_point(span, min(depth, len(request.target) - 1))
         self.cache.tree.pin(span)
-        request.sequence = self.cache.take_sequence()
+        request.sequence = self.cache.take_sequence(span)
         self.cache.tree.release(span)
-        request.done = min(depth, len(request.target) - 1)
         if request.done:
             self.cache.share(span, request.sequence, request.done)
         request.span, taken = self.cache.tree.insert(request.path, request.sequence)
@@ -222,14 +226,19 @@ class Decoder:
         for request in self.running:
             if len(batch.readers) == self.llama.sequences:
                 break
-            target = request.target
-            end = min(len(target), request.done + self.llama.options.batch - len(batch.rows))
+            target, goal = request.target, self._goal(request)
+            end = min(goal, request.done + self.llama.options.batch - len(batch.rows))
             for position in range(request.done, end):
-                batch.rows.append((target[position], position, request.sequence, position == len(target) - 1))
+                batch.rows.append((target[position], position, request.sequence, position == goal - 1))
                 batch.owners.append(request)
-            if request.done < end == len(target):
+            if request.done < end == goal:
                 batch.readers.append((len(batch.rows) - 1, request))
         return batch
+
+    def _goal(self, request: Request) -> int:
+        """Up to where `request` is decoded next: a recurrent state is kept at the path's end, before the suffix."""
+        path = len(request.path)
+        return path if self.llama.recurrent and request.done < path else len(request.target)
 
     def _decode(self, batch: Batch) -> None:
         """Decode `batch` and book its rows; where the cache has no room, evict idle paths, then halve the batch."""
@@ -253,7 +262,8 @@ class Decoder:
 
     def _read(self, request: Request, scores: list[float]) -> None:
         """Answer a request for scores, whose suffix is decoded."""
-        self.llama.cut(request.sequence, len(request.path))
+        if not self.llama.recurrent:
+            self.llama.cut(request.sequence, len(request.path))
         self.cache.keep(request.span)
         self._end(request, scores)
 
@@ -264,8 +274,7 @@ class Decoder:
 
     def _open(self, request: Request, odds: Odds) -> None:
         """The path of a request for siblings is decoded: draw everybody's first token after it."""
-        self.cache.keep(request.span)
-        self.cache.tree.remember(request.span, {len(request.path) - 1: odds})
+        self._reach(request, odds)
         request.odds = odds
         members = [
             Member(index, request.sampler(seed), Transcript(request.sampling))
@@ -274,6 +283,20 @@ class Decoder:
         groups = self._draw(request, members, odds)
         request.waiting.extend(Lane(request, group, [token]) for token, group in groups.items())
         self._settle(request)
+
+    def _reach(self, request: Request, odds: Odds) -> None:
+        """The path of `request` is decoded: keep it, and the odds after it."""
+        self.cache.keep(request.span)
+        self.cache.tree.remember(request.span, {len(request.path) - 1: odds})
+        if request.private and self.cache.tree.adopt(request.span, request.sequence):
+            request.private, request.span.lent = False, True
+
+    def _step_aside(self, request: Request) -> None:
+        """Leave the state at the end of the path where it is, and go on with the suffix in a sequence to be dropped."""
+        if not request.private:
+            sequence, request.sequence = request.sequence, self.cache.take_sequence()
+            self.llama.fork(sequence, request.sequence, len(request.path))
+            request.private, request.span.lent = True, False
 
     def _advance(self, lane: Lane, odds: Odds) -> list[Lane]:
         """Draw the next token of every sibling in `lane`; those who differ from the first get lanes of their own.
@@ -363,7 +386,7 @@ class Decoder:
         lane.request.usage.need(path)
         self.active.remove(lane)
         leaf, taken = self.cache.tree.insert(path, lane.sequence)
-        if taken:
+        if taken or self.cache.tree.adopt(leaf, lane.sequence):
             self._share(lane, leaf)
             self.cache.keep(leaf)
             self.cache.tree.remember(leaf, lane.odds)
@@ -373,7 +396,7 @@ class Decoder:
     def _share(self, lane: Lane, leaf: Span) -> None:
         """Free the cells of tokens between path and `leaf` that others decoded at the same time, and hold theirs."""
         start = len(lane.request.path) - 1
-        if leaf.parent is not None:
+        if leaf.parent is not None and not self.llama.recurrent:
             self.llama.cut(lane.sequence, start, leaf.start)
             self.cache.share(leaf.parent, lane.sequence, leaf.start, start)
 

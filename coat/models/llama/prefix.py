@@ -5,6 +5,10 @@ Only the leaves hold a sequence id: the cells of an interior span live on becaus
 Spans of running requests are pinned by `users`; the others may be evicted, least recently used first, from the tail.
 What is evicted may be parked: its cells lie in ordinary memory, and all that follows it does too. A resident span whose
 children are all parked counts as a leaf.
+
+A recurrent model has one state a sequence, which can be forked but not rolled back: there every span that was decoded
+to its end keeps a sequence, interior ones too, as long as there are any; nothing is parked, and a path goes on from the
+deepest such state.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +60,11 @@ class Span:
         return all(child.parked is not None for child in self.children.values())
 
     @property
+    def held(self) -> bool:
+        """Whether a sequence, a span that follows or a running request keeps it."""
+        return self.sequence is not None or bool(self.children) or self.users > 0
+
+    @property
     def end(self) -> int:
         """The position after the span's last token."""
         return self.start + len(self.tokens)
@@ -74,7 +83,8 @@ class PrefixTree:
     `clock` goes on with every use, and by whatever its owner adds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, recurrent: bool = False) -> None:
+        self.recurrent = recurrent
         self.root = Span(None, (), 0, None)
         self.root.ready = True
         self.cells = 0
@@ -91,6 +101,22 @@ class PrefixTree:
             if common < len(child.tokens):
                 break
         return span, depth
+
+    def fork_point(self, span: Span, depth: int) -> tuple[Span, int]:
+        """Where a path that has its first `depth` tokens in common with the one to `span` can be taken up."""
+        if not self.recurrent:
+            return span, depth
+        return next((each, each.end) for each in span.chain() if each.end <= depth and self._forkable(each))
+
+    def _forkable(self, span: Span) -> bool:
+        return span.parent is None or (span.ready and span.sequence is not None)
+
+    def adopt(self, span: Span, sequence: int) -> bool:
+        """Let `span` have `sequence`, which is decoded to its very end, where it needs one to be forked there."""
+        wanted = self.recurrent and span.sequence is None
+        if wanted:
+            span.sequence = sequence
+        return wanted
 
     def insert(self, path: Sequence[int], sequence: int) -> tuple[Span, bool]:
         """Make `path` resident, held by `sequence`: the span that ends it, and whether the tree took the sequence.
@@ -128,7 +154,9 @@ class PrefixTree:
         span, depth = self.match(path, after)
         start = after.end if after else 0
         found = span.odds.get(start + depth - 1) if depth == len(path) and span.ready else None
-        return None if found is None else (span, found)
+        if found is None or self.fork_point(span, start + depth) != (span, start + depth):
+            return None
+        return span, found
 
     def holder(self, span: Span) -> int:
         """A sequence that holds every cell up to the end of `span`, which is resident."""
@@ -151,35 +179,44 @@ class PrefixTree:
             each.used = self.clock
             if not each.users:
                 self.pinned -= len(each.tokens)
+        self._prune(span)
 
     def spare_sequence(self, span: Span) -> int | None:
         """Take the sequence of an interior `span` away, whose cells its descendants hold; None where that cannot be."""
-        if span.sequence is None or span.leaf or span.lent:
+        if self.recurrent or span.sequence is None or span.leaf or span.lent:
             return None
         sequence, span.sequence = span.sequence, None
         return sequence
 
-    def evictable(self) -> Span | None:
-        """The least recently used leaf that no request needs."""
-        return min(self._idle(), key=lambda span: span.used, default=None)
+    def evictable(self, source: Span | None = None) -> Span | None:
+        """The least recently used leaf that no request needs, or state that none works with; never `source`."""
+        idle = (span for span in self._idle() if span is not source)
+        return min(idle, key=lambda span: span.used, default=None)
 
     def stale(self, age: int) -> list[Span]:
         """The leaves that no request needs, and that were used no later than `age` ago."""
         return [span for span in self._idle() if span.used <= self.clock - age]
 
     def _idle(self) -> Iterator[Span]:
-        return (each for each in self.spans() if each.sequence is not None and each.leaf and not each.users)
+        held = (each for each in self.spans() if each.sequence is not None)
+        if self.recurrent:
+            return (each for each in held if not each.lent)
+        return (each for each in held if each.leaf and not each.users)
 
     def evict(self, leaf: Span, saved: Any = None) -> tuple[int, int]:
         """Take `leaf` out of the cache: its sequence, and the position from which the sequence is now to be cut off.
 
         With its cells `saved` it is parked, else forgotten with all that is parked below it. A parent that nothing else
-        holds inherits the sequence; else the cut is at 0 and the sequence is free.
+        holds inherits the sequence; else the cut is at 0 and the sequence is free. Of a recurrent model any state can
+        go.
         """
         parent, sequence = leaf.parent, leaf.sequence
-        if parent is None or sequence is None or not leaf.leaf:
+        if parent is None or sequence is None or not (leaf.leaf or self.recurrent):
             raise ValueError("only a resident leaf below the root can be evicted")
         leaf.sequence, leaf.parked = None, saved
+        if self.recurrent:
+            self._prune(leaf)
+            return sequence, 0
         self.cells -= len(leaf.tokens)
         self.parked += len(leaf.tokens)
         if saved is None:
@@ -188,6 +225,13 @@ class PrefixTree:
             parent.sequence = sequence
             return sequence, leaf.start
         return sequence, 0
+
+    def _prune(self, span: Span) -> None:
+        """Remove the spans on the way to `span` that a recurrent model has no state of, nor of what follows."""
+        while self.recurrent and span.parent is not None and not span.held:
+            self.cells -= len(span.tokens)
+            del span.parent.children[span.tokens[0]]
+            span = span.parent
 
     def forget(self, span: Span) -> None:
         """Remove `span`, which is parked, and all that follows it."""
