@@ -1,6 +1,8 @@
 """Solving from Python: `solve` waits for the result, `start` lets you look on and stop."""
 
+import json
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,8 +75,9 @@ class Solving:
 
 
 def start(
-    question: str,
+    question: str | None = None,
     *,
+    messages: Sequence[Mapping[str, str]] | None = None,
     task: str = "qa",
     model: str | LanguageModel | None = None,
     prm: str | LanguageModel | None = None,
@@ -89,6 +92,9 @@ def start(
     Raises:
         InputError, ModelError: what was asked for is wrong, by name.
     """
+    if (question is None) == (messages is None):
+        raise InputError("give a question or messages; not both, not neither")
+    question = question if question is not None else json.dumps({"messages": messages}, ensure_ascii=False)
     settings = make_settings(knobs)
     rules = tasks.get(task)
     problem = rules.read(question)
@@ -121,8 +127,9 @@ def start(
 
 
 def solve(
-    question: str,
+    question: str | None = None,
     *,
+    messages: Sequence[Mapping[str, str]] | None = None,
     task: str = "qa",
     model: str | LanguageModel | None = None,
     prm: str | LanguageModel | None = None,
@@ -135,6 +142,7 @@ def solve(
 
     Args:
         question: The problem as its task reads it: a question, or the numbers of a puzzle.
+        messages: Instead of `question`, a conversation whose last turn asks: each with `role` and `content`.
         task: A name from `coat tasks`.
         model: The policy: a path to a GGUF, `hf:OWNER/REPO/FILE`, a short name, `openai:URL`, or a loaded model, which
             stays open. None: the first installed one.
@@ -151,6 +159,7 @@ def solve(
     """
     solving = start(
         question,
+        messages=messages,
         task=task,
         model=model,
         prm=prm,

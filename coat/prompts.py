@@ -89,13 +89,15 @@ def _puzzle(numbers: Sequence[int], target: int) -> str:
     return f"Target: {target}\nNumbers: {' '.join(map(str, numbers))}"
 
 
-def question(text: str) -> list[Message]:
-    """A question after answered ones; the last turn is the assistant's, who thinks."""
+def question(text: str, before: Sequence[Message] = ()) -> list[Message]:
+    """A question after answered ones and what was said `before`; the next turn is the assistant's, who thinks."""
     turns: list[Message] = []
     for asked, lines in ANSWERED:
         turns += [Message("user", f"Question: {asked}"), Message("assistant", "\n".join(lines))]
     turns[0] = Message("user", f"{QUESTION}\n{turns[0].content}")
-    return [*turns, Message("user", f"Question: {text}")]
+    system = [turn for turn in before if turn.role == "system"]
+    earlier = [turn for turn in before if turn.role != "system"]
+    return [*system, *turns, *earlier, Message("user", f"Question: {text}")]
 
 
 def recalled(facts: Sequence[str], tried: Sequence[str]) -> str:

@@ -101,6 +101,19 @@ def test_the_same_call_works_in_a_script_in_a_running_loop_and_looked_on() -> No
     assert think().tree.to_dict() == asyncio.run(cell()).tree.to_dict() == watched.tree.to_dict()
 
 
+def test_a_conversation_is_asked_with_its_earlier_turns() -> None:
+    model = Thinker()
+    talk = [{"role": "user", "content": "Is it far?"}, {"role": "assistant", "content": "No."}]
+    result = coat.solve(
+        messages=[*talk, {"role": "user", "content": "How far?"}], model=model, tokens=300, evaluator="logprob"
+    )
+    assert result.answer
+    prompts = {prompt for prompt, _ in model.drawn}
+    assert all("Is it far?\nNo.\n\nQuestion: How far?\n" in prompt for prompt in prompts)
+    with pytest.raises(InputError, match="give a question or messages"):
+        coat.solve("How far?", messages=talk, model=model)
+
+
 def test_the_tree_of_a_result_is_a_graph() -> None:
     result = think()
     graph = result.tree.to_networkx()

@@ -51,7 +51,7 @@ def test_help_lists_every_command(coat: Run) -> None:
         (["solve", "--model", "none.gguf", "why?"], "none.gguf"),
         (["solve", "--task", "game24", "1 2 x"], "'x' in '1 2 x' is not a whole number"),
         (["solve", ""], "the question is empty"),
-        (["solve"], "not both, not neither"),
+        (["solve"], "or --file, or --messages: one of them"),
         (["solve", "--file", "none.txt"], "cannot read none.txt"),
         (["solve", "--tokens", "0", "why?"], "tokens must be more than 0"),
         (["solve", "--tokens", "many", "why?"], "--tokens"),

@@ -89,3 +89,35 @@ def test_a_template_gets_the_models_own_markers() -> None:
         Text("Hi"),
         Text("</s>", control=True),
     )
+
+
+NO_SYSTEM = {
+    "raises": "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}",
+    "drops it": "",
+}
+USERS = "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}] {{ m.content }} {% endif %}{% endfor %}"
+
+
+@pytest.mark.parametrize("how", NO_SYSTEM)
+def test_without_a_system_role_the_user_says_what_the_system_does(how: str) -> None:
+    template = ChatTemplate(NO_SYSTEM[how] + USERS, "", "")
+    prompt = template.render([Message("system", "Be <brief>."), Message("user", "Hi"), Message("assistant", "So")])
+    assert prompt == (
+        Text("[user] ", control=True),
+        Text("Be <brief>.\n\nHi"),
+        Text(" ", control=True),
+        Text("So"),
+    )
+    (_, alone, _) = template.render([Message("system", "Be brief.")])
+    assert alone == Text("Be brief.")
+
+
+def test_a_template_that_leaves_a_turn_out_says_so() -> None:
+    template = ChatTemplate("{{ messages[0].content }}", "", "")
+    with pytest.raises(ModelError, match="leaves out what the assistant says"):
+        template.render([Message("user", "Hi"), Message("assistant", "Hello"), Message("user", "So")])
+
+
+def test_a_damaged_template_says_so() -> None:
+    with pytest.raises(ModelError, match="chat template in the model's file is damaged"):
+        ChatTemplate("{% for m in messages %}", "", "")

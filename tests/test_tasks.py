@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coat import tasks
+from coat import prompts, tasks
 from coat.errors import IllegalStepError, InputError
-from coat.models import Text
+from coat.models import Message, Text
 from coat.models.scripted import ScriptedModel
 from coat.problem import Problem
 from coat.tasks import Task
@@ -98,6 +98,43 @@ def test_any_text_is_a_problem_or_refused_in_a_sentence(text: str, task: Task) -
     else:
         assert problem.task == task.name
         assert problem.question.strip()
+
+
+TALK = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Who painted Guernica?"},
+    {"role": "assistant", "content": "Answer: Picasso"},
+    {"role": "user", "content": " Where was he born? "},
+]
+
+
+def test_the_last_turn_of_a_conversation_is_the_question_and_the_others_come_before_it() -> None:
+    problem = QA.read(json.dumps({"messages": TALK, "answer": "Málaga"}))
+    assert (problem.question, problem.gold) == ("Where was he born?", "Málaga")
+    turns = prompts.question(problem.question, problem.given["before"])
+    assert turns[0] == Message("system", "Be kind.")
+    assert turns[-3:] == [
+        Message("user", "Who painted Guernica?"),
+        Message("assistant", "Answer: Picasso"),
+        Message("user", "Question: Where was he born?"),
+    ]
+    assert [turn.role for turn in turns[1:]] == ["user", "assistant"] * (len(turns) // 2 - 1) + ["user"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "message"),
+    [
+        ([], 'a "question" in words, or with "messages"'),
+        (TALK[:3], "the last message is the assistant's; it must be the user's"),
+        ([{"role": "tool", "content": "x"}], "a message's role is system, user or assistant, not 'tool'"),
+        ([{"role": "user"}], 'or with "messages"'),
+        ([{"role": "user", "content": " "}], "the question is empty"),
+        ("who?", 'or with "messages"'),
+    ],
+)
+def test_a_conversation_that_asks_nothing_is_refused_by_name(messages: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        QA.read(json.dumps({"messages": messages}))
 
 
 @pytest.mark.parametrize(("task", "text", "path"), SOLUTIONS)

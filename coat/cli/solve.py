@@ -38,6 +38,7 @@ def solve(
     task: Annotated[str, typer.Option(help="The kind of problem; `coat tasks` lists them.")] = "qa",
     file: Annotated[Path | None, typer.Option(help="Read the problem from a line of this file.")] = None,
     line: Annotated[int, typer.Option(help="Which line of --file, from 1.")] = 1,
+    messages: Annotated[Path | None, typer.Option(help="Read a conversation, a JSON list, from this file.")] = None,
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
     evaluator: Annotated[str, typer.Option(help="self, prm, verifier, logprob, or self:0.3,prm:0.7.")] = "self",
@@ -75,7 +76,7 @@ def solve(
     """Solve one problem. Ctrl-C stops and prints the best answer so far."""
     wanted = {"width": width, "widening": widening, "certainty": certainty}
     call = {
-        "question": _question(question, file, line),
+        "question": _question(question, file, line, messages),
         "task": task,
         "model": model,
         "prm": prm,
@@ -130,16 +131,20 @@ def open_journal(path: Path | None, none: bool) -> "Journal":
     return Journal(None if none else path or user_data_path("coat") / "journal.db")
 
 
-def _question(question: str | None, file: Path | None, line: int) -> str:
-    if (question is None) == (file is None):
-        raise InputError("give the problem after the command, in quotes, or --file FILE; not both, not neither")
+def _question(question: str | None, file: Path | None, line: int, messages: Path | None) -> str:
+    if [question, file, messages].count(None) != 2:
+        raise InputError("give the problem after the command, in quotes, or --file, or --messages: one of them")
     if question is not None:
         return question
-    assert file is not None
+    source = file or messages
+    assert source is not None
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {file}: {error}") from error
+        raise InputError(f"cannot read {source}: {error}") from error
+    if messages is not None:
+        return f'{{"messages": {text}}}'
+    lines = text.splitlines()
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         raise InputError(f"{file} has {len(lines)} lines, and no problem on line {line}")
     return lines[line - 1]

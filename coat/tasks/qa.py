@@ -9,7 +9,7 @@ from typing import Any
 
 from coat import prompts
 from coat.errors import IllegalStepError, InputError
-from coat.models import LanguageModel, Prompt
+from coat.models import LanguageModel, Message, Prompt
 from coat.problem import Problem
 from search import Action
 
@@ -34,27 +34,30 @@ class QuestionAnswering:
     def read(self, text: str) -> Problem:
         """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
 
+        Instead of `question` it may hold `messages`, a conversation of which the user's last turn is the question:
+        objects with `role` (system, user, assistant) and `content`.
+
         Raises:
             InputError: the text holds no question.
         """
-        question, gold = text.strip(), None
-        if question.startswith("{"):
+        turns, gold = [Message("user", text.strip())], None
+        if text.lstrip().startswith("{"):
             try:
-                data = json.loads(question)
-                question, gold = data["question"].strip(), data.get("answer")
-            except (ValueError, RecursionError, KeyError, AttributeError) as error:
-                raise InputError(f'this is not a JSON object with a "question" in words: {text[:80]!r}') from error
-        if not question:
-            raise InputError("the question is empty; write it after the command, in quotes")
-        if len(question) > LONGEST:
-            raise InputError(f"the question has {len(question)} characters; the most is {LONGEST}")
-        if not _is_unicode(question):
-            raise InputError(f"the question is not valid Unicode: {question[:80]!r}; write it as UTF-8")
-        return Problem(question, self.name, gold=None if gold is None else str(gold))
+                data = json.loads(text)
+                turns = _turns(data.get("messages") or [{"role": "user", "content": data["question"]}])
+                gold = data.get("answer")
+            except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
+                raise InputError(
+                    f'this is not a JSON object with a "question" in words, or with "messages": {text[:80]!r}'
+                ) from error
+        for turn in turns:
+            _check(turn.content)
+        *before, last = turns
+        return Problem(last.content, self.name, {"before": tuple(before)}, None if gold is None else str(gold))
 
     def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
-        """Instructions, worked examples as earlier turns, and the question."""
-        return model.chat(prompts.question(problem.question))
+        """Instructions, worked examples as earlier turns, the conversation so far, and the question."""
+        return model.chat(prompts.question(problem.question, problem.given["before"]))
 
     def remarks(self, problem: Problem) -> list[str]:
         """None."""
@@ -112,6 +115,26 @@ class QuestionAnswering:
     def grade(self, problem: Problem, answer: str) -> bool | None:
         """Exact match after normalisation."""
         return None if problem.gold is None else normalise(answer) == normalise(problem.gold)
+
+
+def _turns(messages: Sequence[Mapping[str, str]]) -> list[Message]:
+    """The turns of a conversation, of which the last is the user's; InputError where it is not."""
+    turns = [Message(each["role"], each["content"].strip()) for each in messages]  # type: ignore[arg-type]
+    if strange := [turn.role for turn in turns if turn.role not in ("system", "user", "assistant")]:
+        raise InputError(f"a message's role is system, user or assistant, not {strange[0]!r}")
+    if turns[-1].role != "user":
+        raise InputError(f"the last message is the {turns[-1].role}'s; it must be the user's, who asks")
+    return turns
+
+
+def _check(text: str) -> None:
+    """Raises InputError where `text` cannot be asked."""
+    if not text:
+        raise InputError("the question is empty; write it after the command, in quotes")
+    if len(text) > LONGEST:
+        raise InputError(f"the question has {len(text)} characters; the most is {LONGEST}")
+    if not _is_unicode(text):
+        raise InputError(f"the question is not valid Unicode: {text[:80]!r}; write it as UTF-8")
 
 
 def _is_unicode(text: str) -> bool:

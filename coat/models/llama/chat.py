@@ -16,9 +16,16 @@ class ChatTemplate:
     """A Jinja chat template with its opening and end tokens."""
 
     def __init__(self, template: str, opening: str, end: str) -> None:
+        """Raises ModelError where `template` is no Jinja."""
+        from jinja2 import TemplateError
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-        self._format = Jinja2ChatFormatter(template=template, eos_token=end, bos_token=opening)
+        try:
+            self._format = Jinja2ChatFormatter(template=template, eos_token=end, bos_token=opening)
+        except TemplateError as error:
+            raise ModelError(
+                f"the chat template in the model's file is damaged ({error}); use another conversion of the model"
+            ) from error
 
     @classmethod
     def of(cls, llama: Llama) -> Self | None:
@@ -29,19 +36,42 @@ class ChatTemplate:
     def render(self, messages: Sequence[Message]) -> Prompt:
         """Control text and message texts as separate pieces; a last assistant's message is left open.
 
+        Where the template has no system role, what the system says comes before what the user says.
+
         Raises:
             ModelError: the template cannot render these messages.
         """
         turns, begun = list(messages), ""
         if turns and turns[-1].role == "assistant":
             begun = turns.pop().content
+        try:
+            pieces = self._pieces(turns)
+        except ModelError:
+            if (folded := _without_system(turns)) == turns:
+                raise
+            pieces = self._pieces(folded)
+        return tuple(piece for piece in (*pieces, Text(begun)) if piece.text)
+
+    def _pieces(self, turns: Sequence[Message]) -> list[Text]:
+        """The rendered turns; ModelError where the template fails, or leaves one out."""
         marked = [{"role": turn.role, "content": f"\u2985coat:{i}\u2986"} for i, turn in enumerate(turns)]
         try:
             text = self._format(messages=marked).prompt
-        except Exception as error:
+        except Exception as error:  # a template may raise anything
             raise ModelError(f"the model's chat template cannot render this conversation: {error}") from error
-        pieces: list[Text] = []
-        for i, part in enumerate(MARK.split(text)):
-            pieces.append(Text(turns[int(part)].content) if i % 2 else Text(part, control=True))
-        pieces.append(Text(begun))
-        return tuple(piece for piece in pieces if piece.text)
+        parts = MARK.split(text)
+        left_out = [turn.role for i, turn in enumerate(turns) if str(i) not in parts[1::2]]
+        if left_out:
+            raise ModelError(f"the model's chat template leaves out what the {left_out[0]} says")
+        return [Text(turns[int(part)].content) if i % 2 else Text(part, control=True) for i, part in enumerate(parts)]
+
+
+def _without_system(turns: Sequence[Message]) -> list[Message]:
+    """The same conversation, in which the user says first what the system says."""
+    said = [turn.content for turn in turns if turn.role == "system"]
+    others = [turn for turn in turns if turn.role != "system"]
+    if said and others and others[0].role == "user":
+        others[0] = Message("user", "\n\n".join([*said, others[0].content]))
+    elif said:
+        others.insert(0, Message("user", "\n\n".join(said)))
+    return others
