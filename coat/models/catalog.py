@@ -1,4 +1,4 @@
-"""Names of models: which file each one means, whether that file is whole, and what loads it."""
+"""Names of models: which file each one means, and what loads it."""
 
 import contextlib
 import difflib
@@ -7,12 +7,8 @@ import importlib
 import importlib.util
 import inspect
 import json
-import math
-import mmap
 import os
 import re
-import stat
-import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +18,7 @@ from typing import Any, Literal
 
 from coat.errors import InputError, ModelError
 from coat.models import LanguageModel
+from coat.models.header import regular_file
 
 HUB, SERVER = "hf:", "openai:"
 
@@ -75,19 +72,6 @@ PACKAGES = {
 }
 """The short names. The first one that is installed is the default model; arithmetic puzzles have one of their own."""
 
-_KV_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_KV_UINT32, _KV_STRING, _KV_ARRAY = 4, 8, 9
-
-_TENSOR_BYTES = (
-    {0: (1, 4), 1: (1, 2), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 30: (1, 2)}
-    | {2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36), 20: (32, 18), 39: (32, 17)}
-    | {10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292)}
-    | {16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 21: (256, 110), 22: (256, 82)}
-    | {23: (256, 136), 29: (256, 56), 34: (256, 54), 35: (256, 66)}
-    | {40: (64, 36), 41: (128, 18), 42: (64, 18)}
-)
-"""Elements and bytes of a block of each ggml type (`GGML_QUANT_SIZES` in gguf-py/gguf/constants.py)."""
-
 
 def load(name: str | None = None, **options: Any) -> LanguageModel:
     """The model called `name`, ready to be asked.
@@ -118,7 +102,7 @@ def resolve(name: str | None = None) -> ModelSource:
     None is the first of `PACKAGES` that is installed. A file from the hub is downloaded once, with a progress
     bar, and then found in the hub's cache without asking again; COAT_OFFLINE=1 or HF_HUB_OFFLINE=1 forbid the
     download. Files of packages and of the hub are compared with their publisher's hash (for the hub where its
-    cache keeps it, which it does on every system with symbolic links). What a file holds, `check_gguf` checks.
+    cache keeps it, which it does on every system with symbolic links). What a file holds, `coat.models.header` reads.
 
     Raises:
         ModelError: there is no such model; it is not installed; it cannot be downloaded; its hash is wrong.
@@ -136,33 +120,10 @@ def resolve(name: str | None = None) -> ModelSource:
     if name.startswith(SERVER):
         raise ModelError(f"{name} is a server and has no file here; load it instead")
     if name.endswith(".gguf") or "/" in name or os.sep in name or (name and os.path.exists(name)):  # noqa: PTH110
-        return ModelSource(name, _regular(name), None, "file")
+        return ModelSource(name, regular_file(name), None, "file")
     close = difflib.get_close_matches(name.lower(), PACKAGES, n=1)
     hint = f"; did you mean {close[0]}?" if close else "."
     raise ModelError(f"there is no model called {name!r}{hint} A model is {_known_names()}")
-
-
-def check_gguf(path: Path) -> None:
-    """Read a GGUF's header as carefully as one must before llama.cpp sees the file; the weights are not read.
-
-    Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-
-    Raises:
-        ModelError: the file is missing, a folder, unreadable, no GGUF, of another version, damaged, or shorter
-            than its header promises.
-    """
-    path = _regular(path)
-    try:
-        with path.open("rb") as file:
-            begin = file.read(24)
-            _check_begin(begin, path)
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                needed = _GGUF(data, path).length()
-                size = len(data)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    if needed > size:
-        raise _incomplete(path, size, f"its header promises {needed}")
 
 
 def file_hash(path: Path) -> str:
@@ -191,25 +152,6 @@ def _accept(function: Callable[..., object], options: Mapping[str, Any], name: s
 
 def _known_names() -> str:
     return ", ".join(PACKAGES) + ", a path to a .gguf file, hf:OWNER/REPO/FILE.gguf, or openai:URL#MODEL"
-
-
-def _regular(name: str | Path) -> Path:
-    try:
-        path = Path(name).expanduser()
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        near = [each.name for each in path.parent.glob("*.gguf")]
-        close = difflib.get_close_matches(path.name, near, n=1)
-        hint = f"; did you mean {path.with_name(close[0])}?" if close else "; check the path"
-        raise ModelError(f"there is no file {path}{hint}") from None
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{str(name)!r} cannot be read: {error}") from error
-    if stat.S_ISDIR(mode):
-        held = ", ".join(sorted(each.name for each in path.glob("*.gguf"))[:5])
-        raise ModelError(f"{path} is a folder; name a .gguf file" + (f" in it: {held}" if held else ""))
-    if not stat.S_ISREG(mode):
-        raise ModelError(f"{path} is not a regular file; name a .gguf file")
-    return path
 
 
 def _folder(package: Package) -> Path | None:
@@ -343,100 +285,3 @@ def _write_note(note: Path, facts: Mapping[str, Any]) -> None:
         except OSError:
             Path(file.name).unlink(missing_ok=True)
             raise
-
-
-def _check_begin(begin: bytes, path: Path) -> None:
-    if not begin:
-        raise ModelError(f"{path} is empty; download or copy it again")
-    if begin.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{path} is a pointer of Git LFS and not the model itself; run: git lfs pull")
-    if not begin.startswith(b"GGUF"):
-        raise ModelError(f"{path} is not a GGUF file (it begins with {begin[:8]!r}); convert the model to GGUF first")
-    if len(begin) < 24:
-        raise _incomplete(path, len(begin), "a header needs 24")
-    (version,) = struct.unpack_from("<I", begin, 4)
-    if version not in (2, 3):
-        old_or_swapped = "it is big-endian" if version > 0xFFFF else f"it has version {version}"
-        raise ModelError(f"{path} is a GGUF that cannot be read here: {old_or_swapped}; convert the model again")
-
-
-def _incomplete(path: Path, size: int, why: str) -> ModelError:
-    return ModelError(f"{path} is incomplete: it has {size} bytes and {why}; download or copy it again")
-
-
-class _GGUF:
-    """A walk over the header of a GGUF, which trusts nothing that it reads."""
-
-    def __init__(self, data: mmap.mmap, path: Path) -> None:
-        self._data, self._path, self._at = data, path, 8
-        self._size = len(data)
-
-    def length(self) -> int:
-        """The number of bytes that the file must have."""
-        tensors, values = self._take("<QQ")
-        if not tensors:
-            raise ModelError(f"{self._path} holds no weights (a vocabulary alone?); name a whole model")
-        if tensors * 24 + values * 13 > self._size:
-            raise self._damaged(f"it counts {tensors} tensors and {values} metadata values")
-        alignment = 32
-        for _ in range(values):
-            alignment = self._skip_value() or alignment
-        if alignment & (alignment - 1):
-            raise self._damaged(f"it aligns to {alignment} bytes")
-        end = max(self._tensor_end() for _ in range(tensors))
-        return -(-self._at // alignment) * alignment + end
-
-    def _take(self, layout: str) -> tuple[int, ...]:
-        at = self._at
-        self._forward(struct.calcsize(layout))
-        return struct.unpack_from(layout, self._data, at)
-
-    def _forward(self, count: int) -> None:
-        self._at += count
-        if self._at > self._size:
-            raise self._short()
-
-    def _skip_value(self) -> int | None:
-        """Pass one metadata value; the number where it is the alignment."""
-        (length,) = self._take("<Q")
-        at = self._at
-        self._forward(length)
-        key = self._data[at : min(self._at, at + 64)]
-        (kind,) = self._take("<I")
-        if key == b"general.alignment" and kind == _KV_UINT32:
-            return self._take("<I")[0]
-        count = 1
-        if kind == _KV_ARRAY:
-            kind, count = self._take("<IQ")
-        if kind == _KV_STRING:
-            self._skip_strings(count)
-        elif kind in _KV_BYTES:
-            self._forward(count * _KV_BYTES[kind])
-        else:
-            raise self._damaged(f"its value {key!r} has the unknown type {kind}")
-        return None
-
-    def _skip_strings(self, count: int) -> None:
-        at, last, read = self._at, self._size - 8, struct.Struct("<Q").unpack_from
-        for _ in range(count):
-            if at > last:
-                raise self._short()
-            at += 8 + read(self._data, at)[0]
-        self._forward(at - self._at)
-
-    def _tensor_end(self) -> int:
-        """Where a tensor's data ends, in bytes from the beginning of all data."""
-        (length,) = self._take("<Q")
-        self._forward(length)
-        (dimensions,) = self._take("<I")
-        if dimensions > 4:
-            raise self._damaged(f"it has a tensor of {dimensions} dimensions")
-        *shape, kind, offset = self._take(f"<{dimensions}QIQ")
-        elements, size = _TENSOR_BYTES.get(kind, (1, 0))
-        return offset + math.prod(shape) * size // elements
-
-    def _short(self) -> ModelError:
-        return _incomplete(self._path, self._size, "its header goes on after them")
-
-    def _damaged(self, why: str) -> ModelError:
-        return ModelError(f"{self._path} is damaged: {why}; download or copy it again")

@@ -20,7 +20,8 @@ from coat.models import (
     Text,
     Tokens,
 )
-from coat.models.catalog import check_gguf, file_hash
+from coat.models.catalog import file_hash
+from coat.models.header import check_writes, read_header
 from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
 from coat.models.llama.chat import ChatTemplate
 from coat.models.llama.decoder import Decoder
@@ -44,7 +45,8 @@ class LlamaModel:
         """
         options = options or ContextOptions()
         _check(options)
-        check_gguf(path)
+        header = read_header(path)
+        check_writes(header)
         self.path_of_file = path
         self.name = name or path.stem
         llama = Llama(path, options)
@@ -56,7 +58,8 @@ class LlamaModel:
         self.capabilities = Capabilities(
             context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama), distinct=True
         )
-        self.fingerprint = f"{file_hash(path)}:{options.cells}:{options.batch}:{llama_cpp.__version__}"
+        hashes = "+".join(map(file_hash, header.parts))
+        self.fingerprint = f"{hashes}:{options.cells}:{options.batch}:{llama_cpp.__version__}"
         self._decoder = Decoder(llama)
 
     def chat(self, messages: Sequence[Message]) -> Prompt:

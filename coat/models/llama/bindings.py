@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coat.errors import BackendError, ModelError
+from coat.models.header import read_header
 
 log = logging.getLogger("coat.llama")
 LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
@@ -97,8 +98,9 @@ class Llama:
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
             raise ModelError(
-                f"llama.cpp cannot load {path}: the file is damaged, or of an architecture that this version"
-                f" ({llama_cpp.__version__}) does not know. `--verbose` shows llama.cpp's own words."
+                f"llama.cpp cannot load {path}: the file is damaged, it does not fit into memory, or this version"
+                f" ({llama_cpp.__version__}) does not know the architecture {read_header(path).architecture!r}."
+                " `--verbose` shows llama.cpp's own words."
             )
         self.ctx: Any = None
         try:
