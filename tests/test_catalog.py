@@ -308,7 +308,7 @@ def test_offline_nothing_is_asked_for(hub: Hub, monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv(switch, "1")
     else:
         monkeypatch.setattr(constants, switch, True)
-    with pytest.raises(ModelError, match="this process is offline: unset COAT_OFFLINE"):
+    with pytest.raises(ModelError, match="this process is offline: leave out --offline, and unset COAT_OFFLINE"):
         resolve(NAME)
     assert hub.downloads == 0
 

@@ -5,12 +5,13 @@ import sys
 
 import typer
 
-from coat.cli import inspect, memory, solve
+from coat.cli import config, inspect, memory, solve
 from coat.errors import CoatError
 from memory.errors import AssociativeMemoryError
 
 app = typer.Typer(
     name="coat",
+    cls=config.Layered,
     help="Reasoning by tree search over a local model, with an associative memory.",
     no_args_is_help=True,
     add_completion=False,
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 solve.register(app)
 inspect.register(app)
+config.register(app)
 app.add_typer(memory.app)
 
 

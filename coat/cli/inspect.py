@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coat.cli.solve import AsJson, JournalFile, Model, open_journal
+from coat.cli.solve import AsJson, JournalFile, Model, Offline, open_journal
 from coat.errors import InputError
 
 
@@ -83,8 +83,12 @@ def strategies() -> None:
         sys.stdout.write(f"{name:<12} {summary}\n")
 
 
-def doctor(*, model: Model = None, as_json: AsJson = False) -> None:
+def doctor(*, model: Model = None, offline: Offline = False, as_json: AsJson = False) -> None:
     """Say what model, device, threads, memory and speeds this machine has."""
+    from coat.offline import go_offline
+
+    if offline:
+        go_offline()
     from coat.doctor import examine
 
     report: dict[str, Any] = examine(model)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coat.cli.config import Layered
 from coat.errors import InputError
 
 if TYPE_CHECKING:
     from memory import AssociativeMemory
 
-app = typer.Typer(name="memory", help="Add, recall and forget facts.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    name="memory", cls=Layered, help="Add, recall and forget facts.", no_args_is_help=True, rich_markup_mode=None
+)
 
 File = Annotated[Path, typer.Option("--memory", help="The memory file.")]
 Download = Annotated[bool, typer.Option(help="Fetch the embedding model where it is not installed.")]

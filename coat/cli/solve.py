@@ -23,6 +23,7 @@ JournalFile = Annotated[Path | None, typer.Option("--journal", help="The journal
 NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep no journal: no replay and no resume.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Trace = Annotated[Path | None, typer.Option(help="Write the tree to this file, for `coat view`.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Forbid all network but servers on this machine.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show llama.cpp's own log.")]
 
 
@@ -59,14 +60,15 @@ def solve(
     accept: Annotated[float | None, typer.Option(help="Stop at an answer of at least this value.")] = None,
     beta: Annotated[float, typer.Option(help="Weight of what was recalled in a step's value.")] = 0.1,
     recall: Annotated[int, typer.Option(help="Facts recalled for an expansion, at most.")] = 3,
-    context: Annotated[int, typer.Option(help="Tokens in the KV cache.")] = 4096,
-    lanes: Annotated[int, typer.Option(help="Siblings that grow at once.")] = 16,
-    threads: Annotated[int, typer.Option(help="Processor threads; 0: all that help.")] = 0,
-    gpu_layers: Annotated[int, typer.Option(help="Layers on the GPU; -1: all, where the build has one.")] = -1,
+    context: Annotated[int | None, typer.Option(help="Tokens in the KV cache, or of a server; default: 4096.")] = None,
+    lanes: Annotated[int | None, typer.Option(help="Siblings that grow at once; default: 16.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads; default: all that help.")] = None,
+    gpu_layers: Annotated[int | None, typer.Option(help="Layers on the GPU; default: all, where there is one.")] = None,
     verify: Annotated[bool, typer.Option(help="Let the task's verifier judge answers and end the search.")] = True,
     distinct: Annotated[bool, typer.Option(help="Draw siblings without replacement.")] = True,
     episodes: Annotated[bool, typer.Option(help="Enter no state that another branch has reached.")] = True,
     rules: Annotated[bool, typer.Option(help="Drop steps that break the task's rules.")] = True,
+    offline: Offline = False,
     journal: JournalFile = None,
     no_journal: NoJournal = False,
     as_json: AsJson = False,
@@ -74,21 +76,22 @@ def solve(
     verbose: Verbose = False,
 ) -> None:
     """Solve one problem. Ctrl-C stops and prints the best answer so far."""
-    wanted = {"width": width, "widening": widening, "certainty": certainty}
     call = {
         "question": _question(question, file, line, messages),
         "task": task,
         "model": model,
         "prm": prm,
         "memory": memory,
-        "model_options": {"cells": context, "lanes": lanes, "threads": threads, "gpu_layers": gpu_layers},
+        "model_options": _given(
+            {_context(model): context, "lanes": lanes, "threads": threads, "gpu_layers": gpu_layers}
+        ),
         "strategy": strategy,
         "evaluator": evaluator,
         "reading": reading,
         "tokens": tokens,
         "seconds": seconds,
         "simulations": simulations,
-        **{name: value for name, value in wanted.items() if value is not None},
+        **_given({"width": width, "widening": widening, "certainty": certainty}),
         "keep": keep,
         "backtracks": backtracks,
         "parallel": parallel,
@@ -103,12 +106,13 @@ def solve(
         "rules": rules,
     }
     with closing(open_journal(journal, no_journal)) as log:
-        _run(call, log, as_json, trace, verbose)
+        _run(call, log, as_json, trace, verbose, offline)
 
 
 def resume(
     run: Annotated[int, typer.Argument(help="The run's number, from `coat runs`.")],
     *,
+    offline: Offline = False,
     journal: JournalFile = None,
     as_json: AsJson = False,
     trace: Trace = None,
@@ -119,7 +123,7 @@ def resume(
         config = log.config(run)
         call = {name: config[name] for name in ("question", "task", "model", "model_options")}
         call |= {"prm": config.get("prm"), "memory": config.get("memory"), "run": run} | config["settings"]
-        _run(call, log, as_json, trace, verbose)
+        _run(call, log, as_json, trace, verbose, offline)
 
 
 def open_journal(path: Path | None, none: bool) -> "Journal":
@@ -129,6 +133,16 @@ def open_journal(path: Path | None, none: bool) -> "Journal":
     from coat.journal import Journal
 
     return Journal(None if none else path or user_data_path("coat") / "journal.db")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for; the rest is left to the task and the model."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _context(model: str | None) -> str:
+    """What the model calls its context: a server's is its own."""
+    return "context" if (model or "").startswith("openai:") else "cells"
 
 
 def _question(question: str | None, file: Path | None, line: int, messages: Path | None) -> str:
@@ -150,7 +164,13 @@ def _question(question: str | None, file: Path | None, line: int, messages: Path
     return lines[line - 1]
 
 
-def _run(call: dict[str, Any], journal: "Journal", as_json: bool, trace: Path | None, verbose: bool) -> None:
+def _run(
+    call: dict[str, Any], journal: "Journal", as_json: bool, trace: Path | None, verbose: bool, offline: bool
+) -> None:
+    from coat.offline import go_offline
+
+    if offline:
+        go_offline()
     from coat.api import start
     from coat.trace import save
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from coat.errors import InputError, ModelError
 from coat.models import LanguageModel
 from coat.models.header import regular_file
+from coat.offline import GO_ONLINE, is_offline
 
 HUB, SERVER = "hf:", "openai:"
 
@@ -217,10 +218,8 @@ def _download(name: str, repo: str, file: str) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repo, file, local_files_only=True))
     except errors.LocalEntryNotFoundError:
-        if os.environ.get("COAT_OFFLINE") not in (None, "", "0") or constants.HF_HUB_OFFLINE:
-            raise ModelError(
-                f"{name} has not been downloaded and this process is offline: unset COAT_OFFLINE and HF_HUB_OFFLINE"
-            ) from None
+        if is_offline() or constants.HF_HUB_OFFLINE:
+            raise ModelError(f"{name} has not been downloaded and this process is offline: {GO_ONLINE}") from None
     except errors.HFValidationError as error:
         raise ModelError(f"{name}: {repo!r} is no name of the hub; write hf:OWNER/REPO/FILE.gguf") from error
     try:

@@ -28,6 +28,7 @@ from coat.models import (
     ScoreRequest,
 )
 from coat.models.plain import find_stop, plain_chat, prompt_text
+from coat.offline import GO_ONLINE, is_local, is_offline
 from coat.usage import Usage
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Server:
         if timeout <= 0 or retries < 0:
             raise InputError(f"a server needs a timeout above 0 s and retries of 0 or more, not {timeout}, {retries}")
         self.url = _checked(url)
+        if is_offline() and not is_local(self.url):
+            raise ModelError(f"{self.url} is not on this machine, and this process is offline: {GO_ONLINE}")
         self._key, self._timeout, self._retries, self._sleep = _key(api_key, url), timeout, retries, sleep
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
