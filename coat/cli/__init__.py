@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from coat.cli import config, inspect, memory, solve
+from coat.cli import config, inspect, memory, models, solve
 from coat.errors import CoatError
 from memory.errors import AssociativeMemoryError
 
@@ -22,6 +22,7 @@ solve.register(app)
 inspect.register(app)
 config.register(app)
 app.add_typer(memory.app)
+app.add_typer(models.app)
 
 
 def main() -> None:

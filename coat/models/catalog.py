@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from coat.errors import InputError, ModelError
 from coat.models import LanguageModel
 from coat.models.header import regular_file
+from coat.models.known import known_models
 from coat.offline import GO_ONLINE, is_offline
 
 HUB, SERVER = "hf:", "openai:"
@@ -98,7 +99,7 @@ def load(name: str | None = None, **options: Any) -> LanguageModel:
 
 
 def resolve(name: str | None = None) -> ModelSource:
-    """The file that `name` means: a short name, `hf:OWNER/REPO/FILE.gguf`, or a path.
+    """The file that `name` means: a name of `coat models list`, `hf:OWNER/REPO/FILE.gguf`, or a path.
 
     None is the first of `PACKAGES` that is installed. A file from the hub is downloaded once, with a progress
     bar, and then found in the hub's cache without asking again; COAT_OFFLINE=1 or HF_HUB_OFFLINE=1 forbid the
@@ -118,11 +119,13 @@ def resolve(name: str | None = None) -> ModelSource:
         return _from_package(name, PACKAGES[name])
     if name.startswith(HUB):
         return _from_hub(name)
+    if name in known_models():
+        return replace(_from_hub(known_models()[name].source), name=name)
     if name.startswith(SERVER):
         raise ModelError(f"{name} is a server and has no file here; load it instead")
     if name.endswith(".gguf") or "/" in name or os.sep in name or (name and os.path.exists(name)):  # noqa: PTH110
         return ModelSource(name, regular_file(name), None, "file")
-    close = difflib.get_close_matches(name.lower(), PACKAGES, n=1)
+    close = difflib.get_close_matches(name.lower(), known_models(), n=1)
     hint = f"; did you mean {close[0]}?" if close else "."
     raise ModelError(f"there is no model called {name!r}{hint} A model is {_known_names()}")
 
@@ -152,13 +155,23 @@ def _accept(function: Callable[..., object], options: Mapping[str, Any], name: s
 
 
 def _known_names() -> str:
-    return ", ".join(PACKAGES) + ", a path to a .gguf file, hf:OWNER/REPO/FILE.gguf, or openai:URL#MODEL"
+    return "a name from `coat models list`, a path to a .gguf file, hf:OWNER/REPO/FILE.gguf, or openai:URL#MODEL"
 
 
 def _folder(package: Package) -> Path | None:
     spec = importlib.util.find_spec(package.module)
     places = list(spec.submodule_search_locations or ()) if spec else []
     return Path(places[0]) if places else None
+
+
+def is_here(name: str) -> bool:
+    """Whether the known model called `name` is on this machine."""
+    if name in PACKAGES:
+        return _folder(PACKAGES[name]) is not None
+    import huggingface_hub
+
+    model = known_models()[name]
+    return isinstance(huggingface_hub.try_to_load_from_cache(model.repository, model.file), str)
 
 
 def _from_package(name: str, package: Package) -> ModelSource:

@@ -52,6 +52,21 @@ class Header:
         """llama.cpp's name of the architecture; empty where the file does not say."""
         return str(self.metadata.get("general.architecture", ""))
 
+    @property
+    def cell_bytes(self) -> int | None:
+        """Bytes that one token takes in a KV cache of 16 bits; None where the header does not tell.
+
+        Layers with a sliding window count in full, since coat keeps all of their cells.
+        """
+        layers, heads, width = self.own("block_count"), self.own("attention.head_count"), self.own("embedding_length")
+        groups = self.own("attention.head_count_kv", heads)
+        if not (layers and groups and width):
+            return None
+        groups = groups if isinstance(groups, tuple) else (groups,) * layers
+        head = width // max(heads if isinstance(heads, tuple) else (heads,))
+        each = self.own("attention.key_length", head) + self.own("attention.value_length", head)
+        return int(2 * sum(groups) * each)
+
     def own(self, key: str, default: Any = None) -> Any:
         """A value of the architecture's own, such as `block_count`."""
         return self.metadata.get(f"{self.architecture}.{key}", default)
