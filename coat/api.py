@@ -149,7 +149,7 @@ def solve(
         prm: The judge of `evaluator="prm"`, named the same way.
         memory: A memory file, or an open memory, whose facts are recalled into the expansions.
         journal: Where replies and the run's log are kept, so that the same call replays; None keeps them nowhere.
-        model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`.
+        model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`, `cache_type`.
         **knobs: Fields of `coat.Settings`, such as `tokens=2000` or `strategy="greedy"`; the others are the task's.
 
     Raises:

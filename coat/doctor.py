@@ -26,10 +26,12 @@ def examine(name: str | None) -> dict[str, Any]:
         ModelError: there is no such model, or it does not load.
     """
     import llama_cpp
+    import psutil
 
     from coat import runtime
     from coat.models.catalog import load, resolve
     from coat.models.llama import LlamaModel
+    from coat.models.llama.devices import devices
 
     source = resolve(name)
     offload = bool(llama_cpp.llama_supports_gpu_offload())
@@ -39,13 +41,14 @@ def examine(name: str | None) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "llama_cpp_python": llama_cpp.__version__,
         "device": "GPU" if offload else "CPU",
-        "memory_gib": _memory_gib(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "devices": [f"{each.kind} {each.description}: {each.free / 2**30:.1f} GiB free" for each in devices()],
         "model": source.name,
         "file": str(source.path),
         "file_mib": round(source.path.stat().st_size / 2**20, 1),
     }
-    if shutil.which("nvidia-smi") and not offload:
-        report["advice"] = 'there is an NVIDIA GPU, but this llama.cpp is for the CPU; see "GPU" in the README'
+    if not offload and (advice := _gpu_advice()):
+        report["advice"] = advice
     model = load(name)
     assert isinstance(model, LlamaModel)
     report["threads"] = f"{model.threads} of {os.cpu_count()}"
@@ -56,12 +59,19 @@ def examine(name: str | None) -> dict[str, Any]:
     return report
 
 
-def _memory_gib() -> float | None:
-    """Physical memory in GiB, None where the system does not tell."""
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, ValueError, OSError):
-        return None
+def _gpu_advice() -> str:
+    """The command that puts a GPU to use which this build of llama.cpp leaves idle; empty where there is none."""
+    if shutil.which("nvidia-smi"):
+        what, flag = "an NVIDIA GPU", "-DGGML_CUDA=on"
+    elif platform.system() == "Darwin" and platform.machine() == "arm64":
+        what, flag = "an Apple GPU", "-DGGML_METAL=on"
+    elif shutil.which("rocminfo"):
+        what, flag = "an AMD GPU", "-DGGML_HIP=on"
+    else:
+        return ""
+    setting = f"$env:CMAKE_ARGS='{flag}';" if os.name == "nt" else f"CMAKE_ARGS={flag}"
+    install = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
+    return f"there is {what}, and this llama.cpp is built for the CPU; mend it with: {setting} {install}"
 
 
 async def _speeds(model: "LlamaModel") -> dict[str, float]:

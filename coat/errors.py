@@ -3,6 +3,7 @@
 CoatError
 ├── InputError        what was asked for is wrong: an option, a puzzle, a file (exit code 2)
 │   ├── ModelError    the model: not found, not a GGUF, cannot do what is needed
+│   │   └── OutOfMemoryError
 │   └── ContextError  a request that cannot fit into the model's context or cache
 └── BackendError      a model that failed while it worked: a server gone, llama.cpp out of memory
 """
@@ -21,6 +22,10 @@ class InputError(CoatError):
 
 class ModelError(InputError):
     """A model that is missing, broken, or unable to do what was asked of it."""
+
+
+class OutOfMemoryError(ModelError):
+    """A model that does not fit into memory as it was to be loaded."""
 
 
 class ContextError(InputError):

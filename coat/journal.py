@@ -250,6 +250,11 @@ class JournalledModel:
         return self._model.fingerprint
 
     @property
+    def note(self) -> str:
+        """The model's."""
+        return self._model.note
+
+    @property
     def capabilities(self) -> Capabilities:
         """The model's."""
         return self._model.capabilities

@@ -148,7 +148,7 @@ class Solver:
             seed=self.settings.seed,
             usage=self.usage,
             tree=self.tree,
-            remarks=self.task.remarks(self.problem),
+            remarks=[*self.task.remarks(self.problem), *filter(None, [self._model.note])],
             run=self._run.id,
         )
 

@@ -177,7 +177,7 @@ def _facts(header: "Header") -> dict[str, Any]:
         "parts": len(header.parts),
         "architecture": header.architecture,
         "parameters": f"{header.parameters / 1e9:.2f} billion",
-        "gb": round(sum(part.stat().st_size for part in header.parts) / 1e9, 2),
+        "gb": round(header.bytes / 1e9, 2),
         "context": header.own("context_length"),
         "layers": header.own("block_count"),
         "cache_bytes_a_token": header.cell_bytes,

@@ -64,6 +64,7 @@ def solve(
     lanes: Annotated[int | None, typer.Option(help="Siblings that grow at once; default: 16.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all that help.")] = None,
     gpu_layers: Annotated[int | None, typer.Option(help="Layers on the GPU; default: all, where there is one.")] = None,
+    cache_type: Annotated[str | None, typer.Option(help="Of the KV cache: f16, q8_0, q4_0; default: f16.")] = None,
     verify: Annotated[bool, typer.Option(help="Let the task's verifier judge answers and end the search.")] = True,
     distinct: Annotated[bool, typer.Option(help="Draw siblings without replacement.")] = True,
     episodes: Annotated[bool, typer.Option(help="Enter no state that another branch has reached.")] = True,
@@ -83,7 +84,13 @@ def solve(
         "prm": prm,
         "memory": memory,
         "model_options": _given(
-            {_context(model): context, "lanes": lanes, "threads": threads, "gpu_layers": gpu_layers}
+            {
+                _context(model): context,
+                "lanes": lanes,
+                "threads": threads,
+                "gpu_layers": gpu_layers,
+                "cache_type": cache_type,
+            }
         ),
         "strategy": strategy,
         "evaluator": evaluator,

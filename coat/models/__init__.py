@@ -178,6 +178,11 @@ class LanguageModel(Protocol):
         ...
 
     @property
+    def note(self) -> str:
+        """A sentence about how it was loaded, which results repeat; empty where there is nothing to say."""
+        ...
+
+    @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
         ...

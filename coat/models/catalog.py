@@ -79,7 +79,8 @@ def load(name: str | None = None, **options: Any) -> LanguageModel:
     """The model called `name`, ready to be asked.
 
     `options` are those of `coat.models.openai.connect` for `openai:URL#MODEL`, and of
-    `coat.models.llama.ContextOptions` for every other name; see `resolve`.
+    `coat.models.llama.ContextOptions` for every other name; see `resolve`. Options that are not given are chosen so
+    that the model fits into the memory that is free.
 
     Raises:
         ModelError: the model is not there, is damaged, or cannot be used.
@@ -92,10 +93,10 @@ def load(name: str | None = None, **options: Any) -> LanguageModel:
         _accept(connect, options, name)
         return connect(name, **options)
     source = resolve(name)
-    from coat.models.llama import ContextOptions, LlamaModel
+    from coat.models.llama import ContextOptions, load_fitting
 
     _accept(ContextOptions, options, source.name)
-    return LlamaModel(source.path, source.name, ContextOptions(**options))
+    return load_fitting(source.path, source.name, ContextOptions(**options), frozenset(options))
 
 
 def resolve(name: str | None = None) -> ModelSource:

@@ -36,9 +36,9 @@ _TENSOR_BYTES = (
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Of one GGUF: its `metadata` by key, with numbers, texts and lists of numbers; its `parameters`; its `bytes`.
+    """Of a GGUF: its `metadata` by key, with numbers, texts and lists of numbers; the `parameters` in this file.
 
-    `parts` are the files of a model that was split, in their order; else the one file.
+    `parts` are the files of a model that was split, in their order, else the one file; `bytes` those of all of them.
     """
 
     path: Path
@@ -91,7 +91,8 @@ def read_header(path: Path) -> Header:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     if needed > size:
         raise _incomplete(path, size, f"its header promises {needed}")
-    return Header(path, walk.metadata, walk.parameters, size, _parts(path, walk.metadata))
+    parts = _parts(path, walk.metadata)
+    return Header(path, walk.metadata, walk.parameters, size + sum(part.stat().st_size for part in parts[1:]), parts)
 
 
 def check_writes(header: Header) -> None:

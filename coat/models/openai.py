@@ -252,6 +252,7 @@ class OpenAIModel:
 
     def __init__(self, server: Server, facts: Facts) -> None:
         self.name = f"{PREFIX}{server.url}#{facts.model}"
+        self.note = ""
         self.fingerprint = f"{self.name}:{facts.system}"
         self.capabilities = Capabilities(
             context=facts.context, tokens=False, logprobs=facts.logprobs, candidates=facts.top > 0

@@ -65,7 +65,7 @@ class ScriptedModel:
         delay: Callable[[SampleRequest | ScoreRequest], float] | None = None,
         fail_after: int | None = None,
     ) -> None:
-        self.name = name
+        self.name, self.note = name, ""
         self.fingerprint = f"scripted:{name}:context={context}:tokens={tokens}"
         self.capabilities = Capabilities(
             context=context, tokens=tokens, logprobs=logprobs, candidates=scores is not None

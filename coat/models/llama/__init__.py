@@ -8,7 +8,7 @@ from pathlib import Path
 
 import llama_cpp
 
-from coat.errors import ContextError, InputError, ModelError
+from coat.errors import ContextError, InputError, ModelError, OutOfMemoryError, no_such
 from coat.models import (
     Capabilities,
     Completion,
@@ -22,10 +22,12 @@ from coat.models import (
 )
 from coat.models.catalog import file_hash
 from coat.models.header import check_writes, read_header
-from coat.models.llama.bindings import MAX_SEQUENCES, ContextOptions, Llama
+from coat.models.llama.bindings import CACHE_TYPES, MAX_SEQUENCES, ContextOptions, Llama
 from coat.models.llama.chat import ChatTemplate
 from coat.models.llama.decoder import Decoder
+from coat.models.llama.devices import room
 from coat.models.llama.distinct import Drawn
+from coat.models.llama.fit import describe, fitting
 from coat.models.llama.work import Request
 from coat.models.plain import plain_chat
 from coat.usage import Usage
@@ -36,8 +38,10 @@ __all__ = ["ContextOptions", "LlamaModel"]
 class LlamaModel:
     """A GGUF file behind continuous batching over a prefix tree; see `coat.models.llama.decoder`."""
 
-    def __init__(self, path: Path, name: str | None = None, options: ContextOptions | None = None) -> None:
-        """Load `path`.
+    def __init__(
+        self, path: Path, name: str | None = None, options: ContextOptions | None = None, note: str = ""
+    ) -> None:
+        """Load `path`. `note` is a sentence about how it is loaded, which results repeat.
 
         Raises:
             ModelError: the file is missing, truncated, no GGUF, or not a model that llama.cpp can search with.
@@ -48,6 +52,7 @@ class LlamaModel:
         header = read_header(path)
         check_writes(header)
         self.path_of_file = path
+        self.note = note
         self.name = name or path.stem
         llama = Llama(path, options)
         self._opening = llama.opening()
@@ -59,7 +64,7 @@ class LlamaModel:
             context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama), distinct=True
         )
         hashes = "+".join(map(file_hash, header.parts))
-        self.fingerprint = f"{hashes}:{options.cells}:{options.batch}:{llama_cpp.__version__}"
+        self.fingerprint = f"{hashes}:{options.cells}:{options.batch}:{options.cache_type}:{llama_cpp.__version__}"
         self._decoder = Decoder(llama)
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
@@ -123,6 +128,22 @@ class LlamaModel:
         return ids[0]
 
 
+def load_fitting(path: Path, name: str, asked: ContextOptions, fixed: frozenset[str]) -> LlamaModel:
+    """Load `path` as `asked`, or with as much of it as fits into memory; what is named in `fixed` stays as it is.
+
+    Raises:
+        ModelError: as `LlamaModel`, or not even the least fits.
+    """
+    _check(asked)
+    options = fitting(read_header(path), room(asked.gpu_layers), asked, fixed)
+    for each in options[:-1]:
+        try:
+            return LlamaModel(path, name, each, describe(asked, each))
+        except OutOfMemoryError:  # the estimate was too low: try less
+            continue
+    return LlamaModel(path, name, options[-1], describe(asked, options[-1]))
+
+
 def _notation(llama: Llama) -> Notation | None:
     """The notation that the GGUF declares under `coat.notation`."""
     declared = {each.name: llama.metadata(f"coat.notation.{each.name}") for each in fields(Notation)}
@@ -135,5 +156,7 @@ def _check(options: ContextOptions) -> None:
         raise InputError(f"lanes must be from 1 to {MAX_SEQUENCES // 4}, not {options.lanes}")
     if options.batch < options.lanes:
         raise InputError(f"a batch of {options.batch} rows has no room for {options.lanes} lanes")
+    if options.cache_type not in CACHE_TYPES:
+        raise no_such("cache type", "types", options.cache_type, CACHE_TYPES)
     if options.cells < 64:
         raise InputError(f"a context of {options.cells} tokens is too small to search in; give at least 64")

@@ -16,7 +16,7 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from coat.errors import BackendError, ModelError
+from coat.errors import BackendError, ModelError, OutOfMemoryError
 from coat.models.header import read_header
 
 log = logging.getLogger("coat.llama")
@@ -61,11 +61,23 @@ def default_threads(parameters: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheType:
+    """A type of number in the KV cache: ggml's id, and the bytes that one takes."""
+
+    ggml: int
+    bytes: float
+
+
+CACHE_TYPES = {"f16": CacheType(1, 2), "q8_0": CacheType(8, 34 / 32), "q4_0": CacheType(2, 18 / 32)}
+
+
+@dataclass(frozen=True, slots=True)
 class ContextOptions:
     """How the model is loaded.
 
     `cells`: tokens in the KV cache. `lanes`: siblings that grow at once. `batch`: rows in one decode. `threads` 0: as
-    many as the machine has. `gpu_layers` −1: all.
+    many as the machine has. `gpu_layers` −1: all. `cache_type`: of the KV cache, one of `CACHE_TYPES`; all but f16 need
+    flash attention, and give other scores in the last digits.
     """
 
     cells: int = 4096
@@ -73,6 +85,7 @@ class ContextOptions:
     batch: int = 512
     threads: int = 0
     gpu_layers: int = -1
+    cache_type: str = "f16"
 
 
 class Llama:
@@ -97,7 +110,8 @@ class Llama:
         params.n_gpu_layers = options.gpu_layers
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
         if not self.model:
-            raise ModelError(
+            offloaded = options.gpu_layers and llama_cpp.llama_supports_gpu_offload()
+            raise (OutOfMemoryError if offloaded else ModelError)(
                 f"llama.cpp cannot load {path}: the file is damaged, it does not fit into memory, or this version"
                 f" ({llama_cpp.__version__}) does not know the architecture {read_header(path).architecture!r}."
                 " `--verbose` shows llama.cpp's own words."
@@ -145,12 +159,15 @@ class Llama:
         params.n_batch = params.n_ubatch = self.options.batch
         params.n_seq_max = params.n_outputs_max = sequences
         params.kv_unified = params.swa_full = True
-        if not (self.options.gpu_layers and llama_cpp.llama_supports_gpu_offload()):
+        params.type_k = params.type_v = CACHE_TYPES[self.options.cache_type].ggml
+        if self.options.cache_type != "f16":
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        elif not (self.options.gpu_layers and llama_cpp.llama_supports_gpu_offload()):
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED  # on a CPU it is slower with many lanes
         params.n_threads = params.n_threads_batch = self.threads
         context = llama_cpp.llama_init_from_model(self.model, params)
         if not context:
-            raise ModelError(f"{path} was read, but a context of {cells} tokens does not fit into memory.")
+            raise OutOfMemoryError(f"{path} was read, but a context of {cells} tokens does not fit into memory.")
         return context
 
     def _state_bytes(self, path: Path) -> int:

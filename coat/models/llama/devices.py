@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import llama_cpp._ctypes_extensions as extensions
+import psutil
 from llama_cpp import _ggml
 
 from coat.models.llama.bindings import quiet
@@ -45,6 +46,8 @@ def _device(base: Any, handle: int) -> Device:
     for name in ("name", "description"):
         getattr(base, f"ggml_backend_dev_{name}").restype = ctypes.c_char_p
     kind = KINDS[min(base.ggml_backend_dev_type(device), len(KINDS) - 1)]
+    if kind == "CPU":  # of which ggml tells the whole memory as free
+        free.value = psutil.virtual_memory().available
     texts = (getattr(base, f"ggml_backend_dev_{name}")(device) for name in ("name", "description"))
     name, description = ((text or b"").decode("utf-8", "replace") for text in texts)
     return Device(name, description, kind, free.value, total.value)
