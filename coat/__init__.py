@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coat.api import Solving, solve, start
     from coat.errors import BackendError, CoatError, ContextError, InputError, ModelError
-    from coat.models.catalog import load
+    from coat.loaded import load
     from coat.problem import Problem
     from coat.result import Result
     from coat.settings import Settings
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 _HOME = {
     "coat.api": ("Solving", "solve", "start"),
     "coat.errors": ("BackendError", "CoatError", "ContextError", "InputError", "ModelError"),
-    "coat.models.catalog": ("load",),
+    "coat.loaded": ("load",),
     "coat.problem": ("Problem",),
     "coat.result": ("Result",),
     "coat.settings": ("Settings",),

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from coat import evaluators, runtime, strategies, tasks
+from coat import evaluators, loaded, runtime, strategies, tasks
 from coat.association import Associations
 from coat.errors import InputError
 from coat.journal import Journal, JournalledModel
@@ -191,7 +191,7 @@ def _own(stack: ExitStack, resource: Closable) -> Closable:
 
 def _model(stack: ExitStack, model: str | LanguageModel | None, options: dict[str, Any]) -> LanguageModel:
     if model is None or isinstance(model, str):
-        return _own(stack, load(model, **options))
+        return loaded.find(model, options) or _own(stack, load(model, **options))
     return model
 
 

@@ -6,7 +6,7 @@ search awaits its own requests, and the backend below forms batches of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from coat.usage import Usage
 
@@ -163,6 +163,20 @@ class Capabilities:
     distinct: bool = False
 
 
+class Scope:
+    """What makes a `with` block close a model."""
+
+    def close(self) -> None:
+        """Free what is held."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
 @runtime_checkable
 class LanguageModel(Protocol):
     """A model that proposes and judges. Implementations: `llama`, `openai`, `scripted`."""
@@ -222,3 +236,16 @@ class LanguageModel(Protocol):
     def close(self) -> None:
         """Free what the model holds; requests still running fail with BackendError. Closing twice is fine."""
         ...
+
+
+class LoadedModel(LanguageModel, Protocol):
+    """A model that knows whether it was closed, and that a `with` block closes."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coat.errors import InputError, ModelError
-from coat.models import LanguageModel
+from coat.models import LoadedModel
 from coat.models.header import regular_file
 from coat.models.known import known_models
 from coat.offline import GO_ONLINE, is_offline
@@ -75,7 +75,7 @@ PACKAGES = {
 """The short names. The first one that is installed is the default model; arithmetic puzzles have one of their own."""
 
 
-def load(name: str | None = None, **options: Any) -> LanguageModel:
+def load(name: str | None = None, **options: Any) -> LoadedModel:
     """The model called `name`, ready to be asked.
 
     `options` are those of `coat.models.openai.connect` for `openai:URL#MODEL`, and of

@@ -25,6 +25,7 @@ from coat.models import (
     Prompt,
     SampleRequest,
     Sampling,
+    Scope,
     ScoreRequest,
 )
 from coat.models.plain import find_stop, plain_chat, prompt_text
@@ -153,6 +154,11 @@ class Server:
         if client is not None:
             await client.aclose()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def close(self) -> None:
         """Let running and later requests fail with BackendError; on another thread, wait for the sockets."""
         self._closed = True
@@ -232,7 +238,7 @@ class Server:
         return BackendError(f"{self.url}: the model was closed; load it again")
 
 
-class OpenAIModel:
+class OpenAIModel(Scope):
     """A `LanguageModel` behind a server; make one with `connect`.
 
     Each sample is a request of its own, with its seed (the lower 31 bits of it), so that servers that
@@ -333,6 +339,11 @@ class OpenAIModel:
                 f"which begin with {list(listed)[:5]}"
             )
         return [listed[candidate] for candidate in request.candidates]
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._server.closed
 
     def close(self) -> None:
         """Close the connections; call it while the event loop still runs."""

@@ -16,6 +16,7 @@ from coat.models import (
     Notation,
     Prompt,
     SampleRequest,
+    Scope,
     ScoreRequest,
     Text,
     Tokens,
@@ -35,7 +36,7 @@ from coat.usage import Usage
 __all__ = ["ContextOptions", "LlamaModel"]
 
 
-class LlamaModel:
+class LlamaModel(Scope):
     """A GGUF file behind continuous batching over a prefix tree; see `coat.models.llama.decoder`."""
 
     def __init__(
@@ -104,6 +105,11 @@ class LlamaModel:
         scores: list[float] = await asyncio.wrap_future(future)
         usage.scored += len(suffix)
         return scores
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._decoder.closed
 
     def close(self) -> None:
         """See `LanguageModel`."""

@@ -64,6 +64,11 @@ class Decoder:
             self._inbox.put(request)
         return request.future
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Stop the thread, fail what is still running, and free the model."""
         with self._door:
