@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
+from benchmarks.fresh import Fresh
 from search import Action, Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search, Step, Tree
 
 settings.register_profile("coat", deadline=None)  # no test depends on how busy the machine is
@@ -255,34 +256,6 @@ def _decoding(
     finally:
         table.gate.set()
         decoder.close()
-
-
-class Fresh:
-    """Greedy decoding in a context of its own: the whole path at once, then one token at a time, nothing shared."""
-
-    TIE = 1e-2
-
-    def __init__(self, llama: Any) -> None:
-        self.llama = llama
-
-    def text(self, path: Sequence[int], count: int) -> list[tuple[int, float]]:
-        """`count` tokens after `path`, each with how far its logit lies above the second best."""
-        self.llama.clear()
-        rows, drawn = [(token, at, 0, at == len(path) - 1) for at, token in enumerate(path)], []
-        while len(drawn) < count:
-            assert self.llama.decode(rows) == 0
-            (logits,) = self.llama.logits(1)
-            first, second = np.argsort(-logits)[:2]
-            drawn.append((int(first), float(logits[first] - logits[second])))
-            rows = [(drawn[-1][0], len(path) + len(drawn) - 1, 0, True)]
-        return drawn
-
-    def agrees(self, path: Sequence[int], tokens: Sequence[int]) -> bool:
-        """Whether `tokens` follow `path` greedily; from where two tokens tie, within `TIE`, anything may."""
-        for (token, lead), got in zip(self.text(path, len(tokens)), tokens, strict=True):
-            if token != got:
-                return lead < self.TIE
-        return True
 
 
 @pytest.fixture(scope="session")
