@@ -7,20 +7,28 @@ import numpy as np
 
 
 class Fresh:
-    """Greedy decoding in a context of its own: the whole path at once, then one token at a time."""
+    """Greedy decoding in a context of its own: the whole path at once, then one token at a time.
 
-    TIE = 1e-2
-    """Two logits that are nearer than this may change places: another batch changes the last digits."""
+    Two logits that are nearer to each other than `tie` may change places: another batch changes the last digits.
+    """
 
-    def __init__(self, llama: Any) -> None:
-        self.llama = llama
+    def __init__(self, llama: Any, tie: float = 1e-2) -> None:
+        self.llama, self.tie = llama, tie
 
-    def _read(self, path: Sequence[int]) -> Any:
+    def _read(self, path: Sequence[int], step: int | None = None) -> Any:
         self.llama.clear()
+        step = step or self.llama.options.batch
         rows = [(token, at, 0, at == len(path) - 1) for at, token in enumerate(path)]
-        for start in range(0, len(rows), self.llama.options.batch):
-            assert self.llama.decode(rows[start : start + self.llama.options.batch]) == 0
+        for start in range(0, len(rows), step):
+            assert self.llama.decode(rows[start : start + step]) == 0
         return self.llama.logits(1)[0]
+
+    def noise(self, path: Sequence[int]) -> float:
+        """How far a logit after `path` moves when the path is decoded token by token instead of at once.
+
+        A quantised model's kernels differ with the size of the batch.
+        """
+        return float(np.abs(self._read(path).copy() - self._read(path, 1)).max())
 
     def text(self, path: Sequence[int], count: int) -> list[tuple[int, float]]:
         """`count` tokens after `path`, each with how far its logit lies above the second best."""
@@ -34,10 +42,10 @@ class Fresh:
         return drawn
 
     def agrees(self, path: Sequence[int], tokens: Sequence[int]) -> bool:
-        """Whether `tokens` follow `path` greedily; from where two tokens tie, within `TIE`, anything may."""
+        """Whether `tokens` follow `path` greedily; from where two tokens tie anything may."""
         for (token, lead), got in zip(self.text(path, len(tokens)), tokens, strict=True):
             if token != got:
-                return lead < self.TIE
+                return lead < self.tie
         return True
 
     def scores(self, path: Sequence[int], candidates: Sequence[int]) -> list[float]:

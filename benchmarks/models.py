@@ -24,7 +24,8 @@ from coat.usage import Usage
 OPENING = "A man, a plan, a canal."
 SUFFIX, CANDIDATES = " so?", ("+", "-")
 NEAR = 0.02
-"""Two log-probabilities no further apart than this are equal: another batch changes the last digits."""
+"""Log-probabilities no further apart than this are equal, or than two fresh contexts with other batches."""
+NOISES = 8
 DEVICES = (4.0, 6.0, 8.0, 24.0)
 """Sizes of simulated GPUs, GiB of free memory."""
 EIGHT_BILLION = {"block_count": 36, "embedding_length": 4096, "attention.head_count": 32, "attention.head_count_kv": 8}
@@ -62,14 +63,18 @@ class Trial:
 
     def differing(self, fresh: Fresh) -> tuple[int, int]:
         """How many texts and how many scores are not those of a fresh context."""
-        ids = [self._model.path((Text(each),))[0] for each in CANDIDATES]
-        suffix = self._model.path((Text(SUFFIX),))
         texts = sum(not fresh.agrees(path, tokens) for path, tokens in self.texts)
         scores = 0
         for path, found in self.scores:
-            right = fresh.scores((*path, *suffix), ids)
-            scores += max(abs(one - other) for one, other in zip(found, right, strict=True)) > NEAR
+            target = self._model.path((path, Text(SUFFIX)))
+            ids = [self._model.path((target, Text(each)))[-1] for each in CANDIDATES]
+            right = fresh.scores(target, ids)
+            scores += max(abs(one - other) for one, other in zip(found, right, strict=True)) > max(NEAR, fresh.tie)
         return texts, scores
+
+    def noise(self, fresh: Fresh) -> float:
+        """The most that another batch alone moves a logit, over a few of the places that were scored."""
+        return max(fresh.noise(path) for path, _ in self.scores[:NOISES])
 
 
 def examine(name: str, file: Path, rounds: int) -> dict[str, Any]:
@@ -80,8 +85,11 @@ def examine(name: str, file: Path, rounds: int) -> dict[str, Any]:
     try:
         trial = Trial(model, 1, longest=300)
         asyncio.run(trial.run(rounds))
-        texts, scores = trial.differing(Fresh(llama))
+        fresh = Fresh(llama)
+        fresh.tie = max(fresh.tie, trial.noise(fresh))
+        texts, scores = trial.differing(fresh)
         found = {
+            "noise": round(fresh.tie, 3),
             "architecture": read_header(file).architecture,
             "texts": len(trial.texts),
             "equal_text": len(trial.texts) - texts,
@@ -100,7 +108,8 @@ def leaks(model: LlamaModel) -> int:
     """Sequences that are neither free nor hold a path, and lanes that are still at work, once all is answered."""
     decoder = model._decoder
     held = {span.sequence for span in decoder.cache.tree.spans()} - {None}
-    return decoder.llama.sequences - len(decoder.cache.free) - len(held) + len(decoder.active) + len(decoder.running)
+    lost = decoder.llama.sequences - len(decoder.cache.free) - len(held)
+    return int(lost) + len(decoder.active) + len(decoder.running)
 
 
 def fits() -> dict[str, Any]:

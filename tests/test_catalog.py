@@ -98,7 +98,7 @@ def test_a_short_name_that_is_not_installed_says_what_to_install(monkeypatch: py
 
 def test_an_unknown_name_gets_the_known_ones() -> None:
     with pytest.raises(
-        ModelError, match=r"'SmolLM'; did you mean smollm2\? A model is smollm2, gemma3-270m, puzzle, a path"
+        ModelError, match=r"'SmolLM'; did you mean smollm2\? A model is a name from `coat models list`, a path"
     ):
         resolve("SmolLM")
     with pytest.raises(ModelError, match=r"no model called ''\. A model is"):
@@ -355,11 +355,11 @@ def test_names_of_servers_and_files_load_their_own_kind(tmp_path: Path, monkeypa
     def options(cells: int = 1) -> int:
         return cells
 
-    fake = SimpleNamespace(LlamaModel=lambda *given: made.append(given), ContextOptions=options)
+    fake = SimpleNamespace(load_fitting=lambda *given: made.append(given), ContextOptions=options)
     monkeypatch.setitem(sys.modules, "coat.models.llama", fake)
     (tmp_path / "m.gguf").touch()
     load(str(tmp_path / "m.gguf"), cells=9)
-    assert made == [(tmp_path / "m.gguf", str(tmp_path / "m.gguf"), 9)]
+    assert made == [(tmp_path / "m.gguf", str(tmp_path / "m.gguf"), 9, {"cells"})]
     with pytest.raises(InputError, match="takes no option 'gpu'; it takes cells"):
         load(str(tmp_path / "m.gguf"), gpu=True)
     with pytest.raises(InputError, match="takes no option 'cells'; it takes api_key, context, timeout, retries"):
