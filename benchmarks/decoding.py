@@ -39,6 +39,7 @@ DATA = Path("../shared/data")
 QUESTIONS = Path("hotpotqa") / "hipporag_train_100.json"
 TREES = 8
 CELLS = 4096
+"""Tokens in the cache for one tree; half as many for each of several. A slot of the server has 2,048."""
 SIZES = (1, 2, 4, 8, 16, 32)
 """Lanes of the sweep."""
 SWEEPS = 4
@@ -77,9 +78,9 @@ class Bench:
         self.many = Workload(roots, suffix, readings, expansions, sampling)
         self.one = replace(self.many, roots=roots[:1])
 
-    def options(self, lanes: int) -> ContextOptions:
+    def options(self, lanes: int, trees: int = 1) -> ContextOptions:
         """How everybody loads the model."""
-        return ContextOptions(cells=CELLS, lanes=lanes, threads=self.threads)
+        return ContextOptions(cells=max(CELLS, trees * CELLS // 2), lanes=lanes, threads=self.threads)
 
     def sweep(self, sizes: Sequence[int] = SIZES, *, served: bool = False) -> int:
         """Tokens a second over the number of lanes, ours and the bare loop's, interleaved; the knee of ours.
@@ -148,7 +149,7 @@ class Bench:
 
     def engine(self, workload: Workload, lanes: int, detail: dict[str, Any]) -> Growth:
         """Our run; its account lands in `detail`."""
-        engine = Engine(self.file, workload, self.options(lanes))
+        engine = Engine(self.file, workload, self.options(lanes, len(workload.roots)))
         try:
             grown = asyncio.run(grow(engine, workload))
         finally:
