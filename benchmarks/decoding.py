@@ -263,9 +263,9 @@ def multihop(bench: Bench, lanes: int, data: Path, count: int, tokens: int) -> d
 
 def main_model(bench: Bench, repeats: int, data: Path, *, quick: bool) -> dict[str, Any]:
     """The figures by name."""
-    detail, eight = bench.detail, bench.many
+    detail, eight = bench.detail, replace(bench.many, expansions=max(2, bench.many.expansions // 4))
     if quick:  # so that not nearly all of it is prefill
-        eight = replace(eight, roots=tuple(root[: len(root) // 4] for root in eight.roots), expansions=2)
+        eight = replace(eight, roots=tuple(root[: len(root) // 4] for root in eight.roots))
     lanes = bench.sweep(SIZES[::4] if quick else SIZES, served=not quick)
     one: dict[str, Any] = {}
     runs = {
@@ -301,8 +301,8 @@ def main_model(bench: Bench, repeats: int, data: Path, *, quick: bool) -> dict[s
     }
 
 
-def other_model(bench: Bench, repeats: int) -> None:
-    """Another model's figures, for the detail."""
+def other_model(bench: Bench) -> None:
+    """Another model's figures, for the detail; its trees are grown once."""
     lanes = bench.sweep()
     account: dict[str, Any] = {}
     runs = {
@@ -310,7 +310,7 @@ def other_model(bench: Bench, repeats: int) -> None:
         "naive": lambda: bench.naive(bench.one, fresh=False),
         "server": lambda: bench.server(bench.one, lanes),
     }
-    bench.detail["one_tree"] = bench.contest(bench.one, runs, repeats)
+    bench.detail["one_tree"] = bench.contest(bench.one, runs, 1)
     found = roofs(bench.file, bench.text, bench.threads, 3)
     bench.detail |= {
         "engine_vs_bare_at_knee": bench.detail["engine_vs_bare"][lanes],
@@ -337,7 +337,7 @@ def measure(
     benches = [Bench(name, 1 if name == "puzzle" else threads, expansions) for name in models]
     figures = main_model(benches[0], repeats, data, quick=quick)
     for bench in benches[1:]:
-        other_model(bench, repeats)
+        other_model(bench)
     gpu = "used" if llama_cpp.llama_supports_gpu_offload() else "none: llama.cpp is built for the CPU"
     return figures | {"detail": {bench.name: bench.detail for bench in benches} | {"gpu": gpu}}
 
