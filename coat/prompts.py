@@ -1,5 +1,6 @@
 """Every prompt in one place. A model without a chat template reads the same turns as plain text."""
 
+import re
 from collections.abc import Sequence
 
 from coat.models import Message
@@ -8,7 +9,11 @@ from search import Action
 FACTS = "Facts"
 TRIED = "Tried elsewhere"
 LABELS: dict[str, Action] = {"Recall": "recall", "Answer": "answer", FACTS: "think", TRIED: "think"}
+LABELS |= {"回忆": "recall", "答案": "answer"}
 """What a line of a free answer begins with, and the action it stands for; without a label it is a thought."""
+
+_LABEL = re.compile(rf"({'|'.join(LABELS)})\s*(?:[:：](.*))?", re.DOTALL)
+_CHINESE = re.compile("[\u4e00-\u9fff]")
 
 ARITHMETIC = (
     "Use each number exactly once, with + - * /, to reach the target. Every step takes two of the numbers that are left"
@@ -62,6 +67,32 @@ ANSWERED = (
 )
 """Questions, and the lines of an assistant who answers them."""
 
+QUESTION_ZH = (
+    "回答问题。以“Facts:”开头的行是为你查到的资料。用短句思考，每行一句；以“回忆：”开头的行用来查资料。"
+    "最后一行以“答案：”开头，只写几个字。"
+)
+ANSWERED_ZH = (
+    (
+        "电影《银翼杀手》改编自谁的小说？",
+        (
+            "Facts: (1) 银翼杀手: 改编自小说《仿生人会梦见电子羊吗》。 (2) 仿生人会梦见电子羊吗: 菲利普·迪克的小说。",
+            "电影《银翼杀手》改编自《仿生人会梦见电子羊吗》。",
+            "《仿生人会梦见电子羊吗》是菲利普·迪克写的。",
+            "答案：菲利普·迪克",
+        ),
+    ),
+    (
+        "《格尔尼卡》的作者是哪一年去世的？",
+        (
+            "《格尔尼卡》的作者是毕加索。",
+            "回忆：毕加索去世",
+            "Facts: (1) 毕加索: 巴勃罗·毕加索是西班牙画家，1973年4月8日去世。",
+            "答案：1973年",
+        ),
+    ),
+)
+"""The same in Chinese, for questions in it."""
+
 BACKTRACK = "Backtrack"
 JUDGE = "Is the last step above right, and does it lead to the answer? Reply with Yes or No."
 
@@ -69,6 +100,16 @@ JUDGE = "Is the last step above right, and does it lead to the answer? Reply wit
 def is_backtrack(step: str) -> bool:
     """Whether a step says that the one before it was wrong."""
     return step.rstrip(".:!").casefold() == BACKTRACK.casefold()
+
+
+def label(step: str) -> tuple[str, str]:
+    """The label that a line begins with, and what it says after that; without one the label is empty.
+
+    >>> label("Answer: 42"), label("答案：北京"), label("Note: so"), label("So it is.")
+    (('Answer', '42'), ('答案', '北京'), ('', 'Note: so'), ('', 'So it is.'))
+    """
+    found = _LABEL.fullmatch(step.strip())
+    return (found[1], (found[2] or "").strip()) if found else ("", step.strip())
 
 
 def arithmetic(numbers: Sequence[int], target: int) -> list[Message]:
@@ -91,13 +132,15 @@ def _puzzle(numbers: Sequence[int], target: int) -> str:
 
 def question(text: str, before: Sequence[Message] = ()) -> list[Message]:
     """A question after answered ones and what was said `before`; the next turn is the assistant's, who thinks."""
+    chinese = _CHINESE.search(text) is not None
+    rules, answered, ask = (QUESTION_ZH, ANSWERED_ZH, "问题：") if chinese else (QUESTION, ANSWERED, "Question: ")
     turns: list[Message] = []
-    for asked, lines in ANSWERED:
-        turns += [Message("user", f"Question: {asked}"), Message("assistant", "\n".join(lines))]
-    turns[0] = Message("user", f"{QUESTION}\n{turns[0].content}")
+    for asked, lines in answered:
+        turns += [Message("user", f"{ask}{asked}"), Message("assistant", "\n".join(lines))]
+    turns[0] = Message("user", f"{rules}\n{turns[0].content}")
     system = [turn for turn in before if turn.role == "system"]
     earlier = [turn for turn in before if turn.role != "system"]
-    return [*system, *turns, *earlier, Message("user", f"Question: {text}")]
+    return [*system, *turns, *earlier, Message("user", f"{ask}{text}")]
 
 
 def recalled(facts: Sequence[str], tried: Sequence[str]) -> str:

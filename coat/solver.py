@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from coat import strategies
+from coat import prompts, strategies
 from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError
 from coat.evaluators import Evaluator, Path, combine
@@ -252,7 +252,7 @@ class Solver:
         if hits is None:
             asked = self.problem.question
             if node.step.action == "recall":
-                asked = f"{asked} {node.step.text.partition(':')[2]}"
+                asked = f"{asked} {prompts.label(node.step.text)[1]}"
             known = [number for each in self.tree.up(node.id) for number in each.recalled]
             texts = self._texts(node)
             hits = await asyncio.to_thread(self._associations.recall, asked, texts, known, episodes)

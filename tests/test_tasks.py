@@ -342,6 +342,21 @@ def test_the_answer_is_what_follows_the_label() -> None:
     assert QA.key("The  Eiffel Tower!") == "eiffel tower"
 
 
+def test_a_question_in_chinese_is_asked_answered_and_graded_in_it() -> None:
+    problem = QA.read(json.dumps({"question": "法国的首都是哪里？", "answer": "巴黎"}))
+    turns = prompts.question(problem.question)
+    assert turns[-1] == Message("user", "问题：法国的首都是哪里？")
+    assert turns[0].content.startswith("回答问题。")
+    assert parsed(problem, [], "法国在欧洲。") == ("think", "法国在欧洲。")
+    assert parsed(problem, [], "回忆：法国 首都") == ("recall", "回忆：法国 首都")
+    assert parsed(problem, [], "答案: 《巴黎》。") == ("answer", "答案: 《巴黎》。")
+    assert QA.answer(problem, ["法国在欧洲。", "答案：《巴黎》。"]) == "《巴黎》。"
+    assert QA.grade(problem, "《巴黎》。")
+    assert not QA.grade(problem, "里昂")
+    with pytest.raises(IllegalStepError, match="the step says nothing"):
+        QA.parse(problem, [], "答案： ")
+
+
 @pytest.mark.parametrize(
     ("answer", "gold", "f1"),
     [
@@ -351,6 +366,8 @@ def test_the_answer_is_what_follows_the_label() -> None:
         ("Rome", "Paris", 0.0),
         ("the", "Paris", 0.0),
         ("the", "an", 1.0),
+        ("法国巴黎", "《巴黎》。", 2 / 3),  # precision 2/4, recall 1
+        ("１９７３年", "1973年", 1.0),
     ],
 )
 def test_token_f1_is_worked_out_by_hand(answer: str, gold: str, f1: float) -> None:

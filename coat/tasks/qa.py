@@ -1,7 +1,9 @@
 """Free questions, answered in thoughts, with facts recalled between them."""
 
 import json
+import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +14,8 @@ from coat.errors import IllegalStepError, InputError
 from coat.models import LanguageModel, Message, Prompt
 from coat.problem import Problem
 from search import Action
+
+_IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 LONGEST = 20_000
 """Characters in a question; more is a file given by mistake."""
@@ -79,8 +83,8 @@ class QuestionAnswering:
             if not path:
                 raise IllegalStepError("there is no step to go back on")
             return "backtrack", step
-        label, _, content = step.partition(":")
-        if not (content if label in prompts.LABELS else step).strip():
+        label, content = prompts.label(step)
+        if not content:
             raise IllegalStepError("the step says nothing")
         if not _is_unicode(step):
             raise IllegalStepError("the step is not valid Unicode")
@@ -88,7 +92,7 @@ class QuestionAnswering:
             raise IllegalStepError(f"{step!r} was said before")
         if label in (prompts.FACTS, prompts.TRIED):
             raise IllegalStepError("what was looked up or tried comes from the memory alone")
-        return prompts.LABELS.get(label, "think"), step
+        return prompts.LABELS[label] if label else "think", step
 
     def possible(self, problem: Problem, path: Sequence[str]) -> None:
         """Nothing can, before the step is complete."""
@@ -103,7 +107,7 @@ class QuestionAnswering:
 
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
         """What follows `Answer:`."""
-        return path[-1].partition(":")[2].strip() if path else ""
+        return prompts.label(path[-1])[1] if path else ""
 
     def key(self, answer: str) -> str:
         """The answer without case, articles and punctuation."""
@@ -143,20 +147,24 @@ def _is_unicode(text: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    """Lower case, without punctuation, articles and double spaces, as SQuAD's evaluation does.
+    """Lower case, without punctuation, articles and double spaces, as SQuAD's evaluation does, in any script.
 
-    >>> normalise("The  Eiffel-Tower!")
-    'eiffeltower'
+    Chinese characters and kana are words by themselves, as in MLQA's evaluation (arXiv 1910.07475).
+
+    >>> normalise("The  Eiffel-Tower!"), normalise("《巴黎》。"), normalise("ＡＢＣ")
+    ('eiffeltower', '巴 黎', 'abc')
     """
-    kept = "".join(char for char in text.lower() if char not in string.punctuation)
-    return " ".join(word for word in kept.split() if word not in {"a", "an", "the"})
+    plain = unicodedata.normalize("NFKC", text).lower()
+    kept = "".join(char for char in plain if char not in string.punctuation and unicodedata.category(char)[0] != "P")
+    words = _IDEOGRAPH.sub(r" \g<0> ", kept).split()
+    return " ".join(word for word in words if word not in {"a", "an", "the"})
 
 
 def token_f1(answer: str, gold: str) -> float:
     """Harmonic mean of the tokens' precision and recall after normalisation, as in SQuAD's evaluation.
 
-    >>> round(token_f1("the red Eiffel Tower", "Eiffel Tower"), 3)
-    0.8
+    >>> round(token_f1("the red Eiffel Tower", "Eiffel Tower"), 3), round(token_f1("法国巴黎", "巴黎"), 3)
+    (0.8, 0.667)
     """
     given, right = normalise(answer).split(), normalise(gold).split()
     if not given or not right:
