@@ -14,7 +14,8 @@ class Settings:
     """The knobs of a run; whatever changes here makes it another run.
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
-    `temperature` None is the task's own.
+    `temperature`, `step_end` (what ends a step, but for inside a code block or a formula) and `step_tokens` (its most
+    tokens) None are the task's own.
     `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `retries` is
     after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
     power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
@@ -38,6 +39,8 @@ class Settings:
     seconds: float | None = None
     seed: int = 0
     temperature: float | None = None
+    step_end: str | None = None
+    step_tokens: int | None = None
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
@@ -75,6 +78,8 @@ class Settings:
         for name in ("threshold", "accept", "top_p", "recall_threshold", "widening", "certainty"):
             value = getattr(self, name)
             _demand(value is None or 0 <= value <= 1, name, "from 0 to 1", value)
+        _demand(self.step_end != "", "step_end", "a text", "an empty one")
+        _demand(self.step_tokens is None or self.step_tokens >= 1, "step_tokens", "at least 1", self.step_tokens)
         _demand(self.backtracks >= 0, "backtracks", "0 or more", self.backtracks)
         _demand(self.top_k >= 0, "top_k", "0 or more", self.top_k)
         _demand(0 <= self.recall <= 100, "recall", "from 0 to 100", self.recall)

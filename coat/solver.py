@@ -42,7 +42,9 @@ class Solver:
         self.hits: dict[int, list[dict[str, Any]]] = {}
         self.stop: Stop | None = None
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
-        self._budget = Budget(settings.tokens, task.step_tokens + evaluator.cost(task.step_tokens))
+        self._step_tokens = settings.step_tokens or task.step_tokens
+        self._step_end = (settings.step_end,) if settings.step_end else task.step_end
+        self._budget = Budget(settings.tokens, self._step_tokens + evaluator.cost(self._step_tokens))
         self._opened: dict[int, Prompt] = {}
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
@@ -186,8 +188,9 @@ class Solver:
         account = self.usage.fork()
         prompt = self._open(node, texts, hits)
         sampling = Sampling(
-            max_tokens=self.task.step_tokens,
-            stop=self.task.step_end,
+            max_tokens=self._step_tokens,
+            stop=self._step_end,
+            blocks=True,
             complete=self.task.step_complete,
             temperature=self._temperature(request),
             top_k=self.settings.top_k,
@@ -265,7 +268,7 @@ class Solver:
         """The prompt after which the steps below `node` are sampled."""
         if node.id not in self._opened:
             data = self.task.note(self.problem, texts) + lines(hits)
-            begun = self._closed(node) if node.parent is None else (*self._closed(node), Text("\n"))
+            begun = self._closed(node) if node.parent is None else (*self._closed(node), Text(self._step_end[0]))
             self._opened[node.id] = (*begun, Text(data)) if data else begun
         return self._opened[node.id]
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -112,6 +113,16 @@ def test_a_conversation_is_asked_with_its_earlier_turns() -> None:
     assert all("Is it far?\nNo.\n\nQuestion: How far?\n" in prompt for prompt in prompts)
     with pytest.raises(InputError, match="give a question or messages"):
         coat.solve("How far?", messages=talk, model=model)
+
+
+def test_what_ends_a_step_and_how_long_it_may_be_can_be_chosen() -> None:
+    model = Thinker(lambda prompt, seed, _: f"thought {seed % 97}\n\n")
+    coat.solve("How far?", model=model, tokens=300, evaluator="logprob", step_end="\n\n", step_tokens=7, simulations=3)
+    assert {(each.sampling.stop, each.sampling.max_tokens) for each in model.requests} == {(("\n\n",), 7)}
+    assert any(re.search(r"thought \d+\n\n$", prompt) for prompt, _ in model.drawn)
+    for knobs, words in (({"step_end": ""}, "step-end must be a text"), ({"step_tokens": 0}, "step-tokens must be at")):
+        with pytest.raises(InputError, match=words):
+            coat.solve("How far?", model=model, **knobs)
 
 
 def test_the_tree_of_a_result_is_a_graph() -> None:

@@ -122,6 +122,26 @@ def test_any_bytes_are_cut_to_their_text(pieces: list[bytes]) -> None:
     assert spelled == transcript.text.encode()
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("So:\n\nmore", "So:"),
+        ("```python\nx = 1\n\ny = 2\n```\n\nmore", "```python\nx = 1\n\ny = 2\n```"),
+        ("$$\nx\n\ny\n$$\n\nmore", "$$\nx\n\ny\n$$"),
+        ("\\[ x\n\ny \\]\n\nmore", "\\[ x\n\ny \\]"),
+        ("\\begin{align}x\n\ny\\end{align}\n\nmore", "\\begin{align}x\n\ny\\end{align}"),
+        ("```never closed\n\nmore", "```never closed\n\nmore"),
+    ],
+)
+def test_a_block_is_not_cut_by_a_stop_string_inside_it(text: str, kept: str) -> None:
+    transcript = Transcript(Sampling(stop=("\n\n",), blocks=True))
+    for token, letter in enumerate(text):
+        if transcript.add(token, letter.encode()):
+            break
+    assert transcript.text == kept
+    assert transcript.stopped == (kept != text)
+
+
 def test_a_text_that_is_whole_by_itself_ends_there_and_keeps_it() -> None:
     whole = read(b"~", b"3", stop=("\n",), complete=("~", "END"))
     assert (whole.text, whole.tokens, whole.stopped) == ("~", [0], True)

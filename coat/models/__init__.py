@@ -44,7 +44,8 @@ class Sampling:
     """How tokens are drawn: `temperature` 0 is greedy; top-k comes first, then top-p.
 
     A text ends before the first of `stop`, at an end-of-generation token, or after `max_tokens`. One that begins with
-    one of `complete` is that, whole by itself.
+    one of `complete` is that, whole by itself. With `blocks` a stop string inside a code block or a displayed formula
+    ends nothing; a server stops there all the same.
     """
 
     max_tokens: int = 64
@@ -53,6 +54,7 @@ class Sampling:
     top_k: int = 40
     top_p: float = 0.95
     complete: tuple[str, ...] = ()
+    blocks: bool = False
 
     def whole(self, text: str) -> str | None:
         """What `text` is complete as, by its beginning; None where it is not.

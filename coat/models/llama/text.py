@@ -30,10 +30,20 @@ class Transcript:
             self.text, self.stopped = whole, True
             return True
         found = [at for stop in self._stop if (at := self.text.find(stop, begin)) >= 0]
-        if found:
+        if found and not (self._sampling.blocks and in_block(self.text[: min(found)])):
             self.text = self.text[: min(found)]
             self.stopped = True
         return self.stopped
+
+
+def in_block(text: str) -> bool:
+    """Whether a code block or a displayed formula is open at the end of `text`.
+
+    >>> in_block("So:\\n```python\\nx = 1"), in_block("$$x$$ and \\\\[y"), in_block("```a``` \\\\[b\\\\]")
+    (True, True, False)
+    """
+    fences = text.count("```") % 2 or text.count("$$") % 2
+    return bool(fences) or text.count("\\[") > text.count("\\]") or text.count("\\begin{") > text.count("\\end{")
 
 
 def cut_tokens(
