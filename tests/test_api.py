@@ -117,8 +117,8 @@ def test_a_conversation_is_asked_with_its_earlier_turns() -> None:
 
 def test_what_ends_a_step_and_how_long_it_may_be_can_be_chosen() -> None:
     model = Thinker(lambda prompt, seed, _: f"thought {seed % 97}\n\n")
-    coat.solve("How far?", model=model, tokens=300, evaluator="logprob", step_end="\n\n", step_tokens=7, simulations=3)
-    assert {(each.sampling.stop, each.sampling.max_tokens) for each in model.requests} == {(("\n\n",), 7)}
+    coat.solve("How far?", model=model, tokens=300, evaluator="logprob", step_end="\n\n", step_tokens=30, simulations=3)
+    assert {(each.sampling.stop, each.sampling.max_tokens) for each in model.requests} == {(("\n\n",), 30)}
     assert any(re.search(r"thought \d+\n\n$", prompt) for prompt, _ in model.drawn)
     for knobs, words in (({"step_end": ""}, "step-end must be a text"), ({"step_tokens": 0}, "step-tokens must be at")):
         with pytest.raises(InputError, match=words):
