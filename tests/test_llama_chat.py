@@ -118,6 +118,29 @@ def test_a_template_that_leaves_a_turn_out_says_so() -> None:
         template.render([Message("user", "Hi"), Message("assistant", "Hello"), Message("user", "So")])
 
 
+SWITCHED = (
+    "{% for m in messages %}[{% generation %}{{ m.content }}{% endgeneration %}]{% endfor %}"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think></think>"
+    "{% elif enable_thinking is defined %}<think>{% endif %}"
+)
+
+
+@pytest.mark.parametrize(("think", "tail"), [(None, "<think></think>"), ("off", "<think></think>"), ("on", "<think>")])
+def test_a_template_with_a_switch_thinks_only_when_asked_to(think: str | None, tail: str) -> None:
+    template = ChatTemplate(SWITCHED, "", "", think)
+    assert template.switch == "enable_thinking"
+    assert template.render([Message("user", "Hi")])[-1] == Text(f"]{tail}", control=True)
+    assert ChatTemplate(SWITCHED, "", "", "auto").render([Message("user", "Hi")])[-1] == Text("]", control=True)
+
+
+def test_a_template_without_a_switch_cannot_be_told_to_think() -> None:
+    plain = "{% for m in messages %}{{ m.content }}{% endfor %} thinking"
+    assert ChatTemplate(plain, "", "", "auto").switch == ChatTemplate(plain, "", "").switch == ""
+    for think in ("on", "off"):
+        with pytest.raises(ModelError, match=f"has no switch for thinking; leave out --think {think}"):
+            ChatTemplate(plain, "", "", think)
+
+
 def test_a_damaged_template_says_so() -> None:
     with pytest.raises(ModelError, match="chat template in the model's file is damaged"):
         ChatTemplate("{% for m in messages %}", "", "")

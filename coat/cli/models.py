@@ -169,6 +169,21 @@ def _summary(header: "Header") -> str:
     return f"{facts['name']}: {facts['architecture']}, {facts['parameters']} parameters, {facts['gb']} GB"
 
 
+def _thinking(template: str) -> str:
+    """What the chat template says of thinking before an answer."""
+    from jinja2 import TemplateError
+
+    from coat.models.llama.chat import find_switch
+
+    try:
+        switch = find_switch(template)
+    except TemplateError as error:
+        return f"unknown: the template is damaged ({error})"
+    if switch:
+        return f"switch: --think on sets {switch}"
+    return "always" if "</think>" in template else "no"
+
+
 def _facts(header: "Header") -> dict[str, Any]:
     template = header.metadata.get("tokenizer.chat_template")
     return {
@@ -182,5 +197,6 @@ def _facts(header: "Header") -> dict[str, Any]:
         "layers": header.own("block_count"),
         "cache_bytes_a_token": header.cell_bytes,
         "chat_template": "yes" if template else "no: read as plain text, after worked examples",
+        "thinking": _thinking(template) if template else "no",
         "license": header.metadata.get("general.license"),
     }

@@ -67,6 +67,7 @@ def solve(
     threads: Annotated[int | None, typer.Option(help="Processor threads; default: all that help.")] = None,
     gpu_layers: Annotated[int | None, typer.Option(help="Layers on the GPU; default: all, where there is one.")] = None,
     cache_type: Annotated[str | None, typer.Option(help="Of the KV cache: f16, q8_0, q4_0; default: f16.")] = None,
+    think: Annotated[str | None, typer.Option(help="Where the model can: on, off, auto; default: off.")] = None,
     verify: Annotated[bool, typer.Option(help="Let the task's verifier judge answers and end the search.")] = True,
     distinct: Annotated[bool, typer.Option(help="Draw siblings without replacement.")] = True,
     episodes: Annotated[bool, typer.Option(help="Enter no state that another branch has reached.")] = True,
@@ -92,6 +93,7 @@ def solve(
                 "threads": threads,
                 "gpu_layers": gpu_layers,
                 "cache_type": cache_type,
+                "think": think,
             }
         ),
         "strategy": strategy,

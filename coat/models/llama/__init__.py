@@ -164,5 +164,7 @@ def _check(options: ContextOptions) -> None:
         raise InputError(f"a batch of {options.batch} rows has no room for {options.lanes} lanes")
     if options.cache_type not in CACHE_TYPES:
         raise no_such("cache type", "types", options.cache_type, CACHE_TYPES)
+    if options.think not in (None, "on", "off", "auto"):
+        raise InputError(f"think must be on, off or auto, not {options.think!r}")
     if options.cells < 64:
         raise InputError(f"a context of {options.cells} tokens is too small to search in; give at least 64")

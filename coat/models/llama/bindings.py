@@ -77,7 +77,8 @@ class ContextOptions:
 
     `cells`: tokens in the KV cache. `lanes`: siblings that grow at once. `batch`: rows in one decode. `threads` 0: as
     many as the machine has. `gpu_layers` −1: all. `cache_type`: of the KV cache, one of `CACHE_TYPES`; all but f16 need
-    flash attention, and give other scores in the last digits.
+    flash attention, and give other scores in the last digits. `think`: whether a model whose chat template has a switch
+    for it thinks before it answers: "on", "off", "auto" (as the template does by itself), None for off where it can be.
     """
 
     cells: int = 4096
@@ -86,6 +87,7 @@ class ContextOptions:
     threads: int = 0
     gpu_layers: int = -1
     cache_type: str = "f16"
+    think: str | None = None
 
 
 class Llama:
