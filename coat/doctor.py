@@ -42,7 +42,7 @@ def examine(name: str | None) -> dict[str, Any]:
         "llama_cpp_python": llama_cpp.__version__,
         "device": "GPU" if offload else "CPU",
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "devices": [f"{each.kind} {each.description}: {each.free / 2**30:.1f} GiB free" for each in devices()],
+        "free": ", ".join(f"{each.free / 2**30:.1f} GiB of the {each.kind} ({each.description})" for each in devices()),
         "model": source.name,
         "file": str(source.path),
         "file_mib": round(source.path.stat().st_size / 2**20, 1),

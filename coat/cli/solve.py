@@ -170,7 +170,10 @@ def _question(question: str | None, file: Path | None, line: int, messages: Path
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {source}: {error}") from error
     if messages is not None:
-        return f'{{"messages": {text}}}'
+        try:
+            return json.dumps({"messages": json.loads(text)}, ensure_ascii=False)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{messages} is not JSON: {error}") from error
     lines = text.splitlines()
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         raise InputError(f"{file} has {len(lines)} lines, and no problem on line {line}")
