@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.kinds import write
+
 COAT = [sys.executable, "-m", "coat"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 KEYS = ["answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed"]
@@ -170,3 +172,15 @@ def read_until(terminal: int, *words: str, seconds: float = 120) -> str:
             except OSError:
                 break
     return seen
+
+
+def test_a_model_that_coat_has_never_seen_is_searched_with(coat: Run, tmp_path: Path) -> None:
+    write("hybrid", tmp_path / "mine.gguf")
+    call = ["solve", "Why?", "--model", "mine.gguf", "--evaluator", "logprob", "--width", "2", "--tokens", "300"]
+    told = coat(*call, "--no-journal", "--json")
+    assert told.returncode == 0, told.stderr
+    result = json.loads(told.stdout)
+    assert result["model"] == "mine.gguf"
+    assert 0 < result["usage"]["generated"] <= 300
+    refused = coat("solve", "Why?", "--model", "mine.gguf", "--no-journal")
+    assert "has no single token for 'Yes'" in refused.stderr
