@@ -57,22 +57,32 @@ class Reading:
 
     `layout`: where the judge reads. "ask" continues the policy's own path with a question to the model; "tag"
     continues it, once the step's line is ended, with `tag`; "steps" writes question and steps as one text with `tag`
-    after each step; "turns" makes every step a user's turn that the assistant answers. Of `good` and `bad`, spellings
-    that are not one token of the model are left out.
+    after each step; "turns" makes every step a user's turn that the assistant answers; "answer" makes all steps, each
+    ended by `tag`, the assistant's answer after `rules`, which the system states. Of `good` and `bad`, spellings that
+    are not one token of the model are left out.
     """
 
-    layout: Literal["ask", "tag", "steps", "turns"]
+    layout: Literal["ask", "tag", "steps", "turns", "answer"]
     good: tuple[str, ...]
     bad: tuple[str, ...]
     tag: str = ""
+    rules: str = ""
 
 
 READINGS: Mapping[str, Reading] = {
     "self": Reading("ask", ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")),
     "math-shepherd": Reading("steps", ("+", " +"), ("-", " -"), "ки"),
     "rlhflow": Reading("turns", ("+", " +"), ("-", " -")),
+    "qwen-prm": Reading(
+        "answer",
+        ("+",),
+        ("-",),
+        "<extra_0>",
+        "Please reason step by step, and put your final answer within \\boxed{}.",
+    ),
 }
-"""Presets: self-evaluation; Math-Shepherd (arXiv 2312.08935); RLHFlow's Llama-3.1-8B PRMs."""
+"""Presets: self-evaluation; Math-Shepherd (arXiv 2312.08935); RLHFlow's Llama-3.1-8B PRMs; Qwen2.5-Math-PRM (arXiv
+2501.07301), whose head reads the hidden state at the tag."""
 
 
 class TokenReading:
@@ -95,7 +105,7 @@ class TokenReading:
         match self._reading.layout:
             case "ask":
                 return len(self._model.path((Text("."), *self._closing())))
-            case "tag":
+            case "tag" | "answer":
                 return len(self._model.path((Text(self._reading.tag, control=True),)))
             case "steps":
                 return len(self._model.path((Text("Step 10: "), Text(self._reading.tag, control=True))))
@@ -125,6 +135,8 @@ class TokenReading:
                 return (*path.prompt, Text("\n")), (Text(self._reading.tag, control=True),)
             case "steps":
                 return self._steps(path)
+            case "answer":
+                return self._answer(path)
             case "turns":
                 before, after = self._turns(path, len(path.steps) - 1), self._turns(path, len(path.steps))
                 shared = sum(itertools.takewhile(bool, map(operator.eq, before, after)))
@@ -143,6 +155,12 @@ class TokenReading:
         for number, text in enumerate(path.texts[:-1], 1):
             pieces += [Text(f"Step {number}: {text} "), tag, Text("\n")]
         return tuple(pieces), (Text(f"Step {len(path.steps)}: {path.texts[-1]} "), tag)
+
+    def _answer(self, path: Path) -> tuple[Prompt, Prompt]:
+        tag = Text(self._reading.tag, control=True)
+        turns = [Message("system", self._reading.rules), Message("user", path.problem.question)]
+        earlier = [piece for text in path.texts[:-1] for piece in (Text(text), tag)]
+        return (*self._model.chat(turns), *earlier), (Text(path.texts[-1]), tag)
 
     def _turns(self, path: Path, count: int) -> Prompt:
         """The chat up to step `count`. The question is a piece of its own, which no judgement counts as scored."""

@@ -22,7 +22,7 @@ from coat.models.header import regular_file
 from coat.models.known import known_models
 from coat.offline import GO_ONLINE, is_offline
 
-HUB, SERVER = "hf:", "openai:"
+HUB, SERVER, HEAD = "hf:", "openai:", ".safetensors"
 
 _HEX64 = re.compile("[0-9a-f]{64}")
 
@@ -92,11 +92,25 @@ def load(name: str | None = None, **options: Any) -> LoadedModel:
 
         _accept(connect, options, name)
         return connect(name, **options)
+    if name is not None and name.endswith(HEAD):
+        return _with_head(name, options)
     source = resolve(name)
     from coat.models.llama import ContextOptions, load_fitting
 
     _accept(ContextOptions, options, source.name)
     return load_fitting(source.path, source.name, ContextOptions(**options), frozenset(options))
+
+
+def _with_head(name: str, options: Mapping[str, Any]) -> LoadedModel:
+    """The judge `BACKBONE#HEAD.safetensors`."""
+    from coat.models.llama import ContextOptions
+    from coat.models.llama.head import HeadModel
+
+    backbone, _, head = name.rpartition("#")
+    if not backbone:
+        raise ModelError(f"{name} is a head alone; write MODEL#{name} with the model that it belongs to")
+    _accept(ContextOptions, options, name)
+    return HeadModel(resolve(backbone).path, regular_file(head), name, ContextOptions(**options))
 
 
 def resolve(name: str | None = None) -> ModelSource:

@@ -1,9 +1,7 @@
 """A GGUF in this process: the `LanguageModel` over llama.cpp that shares the KV cache between branches."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
 from pathlib import Path
 
 import llama_cpp
@@ -12,31 +10,26 @@ from coat.errors import ContextError, InputError, ModelError, OutOfMemoryError, 
 from coat.models import (
     Capabilities,
     Completion,
-    Message,
     Notation,
-    Prompt,
     SampleRequest,
-    Scope,
     ScoreRequest,
-    Text,
     Tokens,
 )
 from coat.models.catalog import file_hash
 from coat.models.header import check_writes, read_header
 from coat.models.llama.bindings import CACHE_TYPES, MAX_SEQUENCES, ContextOptions, Llama
-from coat.models.llama.chat import ChatTemplate
 from coat.models.llama.decoder import Decoder
 from coat.models.llama.devices import room
 from coat.models.llama.distinct import Drawn
 from coat.models.llama.fit import describe, fitting
+from coat.models.llama.reader import Reader
 from coat.models.llama.work import Request
-from coat.models.plain import plain_chat
 from coat.usage import Usage
 
-__all__ = ["ContextOptions", "LlamaModel"]
+__all__ = ["ContextOptions", "LlamaModel", "load_fitting"]
 
 
-class LlamaModel(Scope):
+class LlamaModel(Reader):
     """A GGUF file behind continuous batching over a prefix tree; see `coat.models.llama.decoder`."""
 
     def __init__(
@@ -56,10 +49,8 @@ class LlamaModel(Scope):
         self.note = note
         self.name = name or path.stem
         llama = Llama(path, options)
-        self._opening = llama.opening()
+        super().__init__(llama)
         self.threads = llama.threads
-        self._tokenize = lru_cache(maxsize=4096)(llama.tokenize)
-        self._template = ChatTemplate.of(llama)
         context = min(options.cells, llama.trained_context)
         self.capabilities = Capabilities(
             context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama), distinct=True
@@ -67,18 +58,6 @@ class LlamaModel(Scope):
         hashes = "+".join(map(file_hash, header.parts))
         self.fingerprint = f"{hashes}:{options.cells}:{options.batch}:{options.cache_type}:{llama_cpp.__version__}"
         self._decoder = Decoder(llama)
-
-    def chat(self, messages: Sequence[Message]) -> Prompt:
-        """See `LanguageModel`; uses the GGUF's own chat template."""
-        return plain_chat(messages) if self._template is None else self._template.render(messages)
-
-    def path(self, prompt: Prompt) -> Tokens:
-        """The token ids of `prompt`, opened as the vocabulary asks for; each piece is tokenized by itself."""
-        ids: list[int] = []
-        for piece in prompt:
-            ids += self._tokenize(piece.text, piece.control) if isinstance(piece, Text) else piece
-        opening = self._opening
-        return tuple(ids) if tuple(ids[: len(opening)]) == opening else (*opening, *ids)
 
     async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
         """See `LanguageModel`; a continuation that would leave the context ends there, with finish "context"."""

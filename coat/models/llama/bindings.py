@@ -99,15 +99,15 @@ class Llama:
     long as decoding its token again, 4·layers·width operations at about a third of the speed against 2·weights.
     """
 
-    def __init__(self, path: Path, options: ContextOptions) -> None:
-        """Load `path`.
+    def __init__(self, path: Path, options: ContextOptions, *, states: bool = False) -> None:
+        """Load `path`; with `states` for reading hidden states.
 
         Raises:
             ModelError: llama.cpp cannot load the file, or the model cannot drive a tree search.
         """
         quiet()
         llama_cpp.llama_backend_init()
-        self.options = options
+        self.options, self._reads_states = options, states
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = options.gpu_layers
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
@@ -161,6 +161,8 @@ class Llama:
         params.n_batch = params.n_ubatch = self.options.batch
         params.n_seq_max = params.n_outputs_max = sequences
         params.kv_unified = params.swa_full = True
+        if self._reads_states:
+            params.embeddings, params.pooling_type = True, llama_cpp.LLAMA_POOLING_TYPE_NONE
         params.type_k = params.type_v = CACHE_TYPES[self.options.cache_type].ggml
         if self.options.cache_type != "f16":
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
@@ -208,6 +210,16 @@ class Llama:
         if not pointer:
             raise BackendError(f"llama.cpp kept no logits for {rows} rows")
         return np.ctypeslib.as_array(pointer, (rows, self.vocabulary))
+
+    def state(self, row: int) -> npt.NDArray[np.float32]:
+        """The hidden state after the last normalisation at `row` of the batch, which wanted its output; shape (width,).
+
+        It is a view that the next decode overwrites.
+        """
+        pointer = llama_cpp.llama_get_embeddings_ith(self.ctx, row)
+        if not pointer:
+            raise BackendError("llama.cpp kept no hidden state")
+        return np.ctypeslib.as_array(pointer, (llama_cpp.llama_model_n_embd(self.model),))
 
     def fork(self, source: int, target: int, length: int, start: int = 0) -> None:
         """Let sequence `target` share the tokens of `source` from position `start` up to `length`."""
