@@ -4,7 +4,7 @@ import atexit
 from typing import Any
 
 from coat.models import LoadedModel
-from coat.models.catalog import SERVER, resolve
+from coat.models.catalog import SERVER, model_files
 from coat.models.catalog import load as load_anew
 
 _open: dict[tuple[Any, ...], LoadedModel] = {}
@@ -38,9 +38,8 @@ def find(name: str | None, options: dict[str, Any]) -> LoadedModel | None:
 def _key(name: str | None, options: dict[str, Any]) -> tuple[Any, ...]:
     if name is not None and name.startswith(SERVER):
         return (name, *sorted(options.items()))
-    path = resolve(name).path.resolve()
-    facts = path.stat()
-    return (path, facts.st_size, facts.st_mtime_ns, *sorted(options.items()))
+    facts = ((path.resolve(), path.stat()) for path in model_files(name))
+    return (*((path, each.st_size, each.st_mtime_ns) for path, each in facts), *sorted(options.items()))
 
 
 @atexit.register

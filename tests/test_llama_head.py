@@ -128,6 +128,13 @@ def test_what_is_no_head_or_not_its_head_is_said(backbone: Path, tmp_path: Path)
         load(f"{backbone}#{file}", gpu=1)
 
 
+def test_a_judge_with_a_head_stays_loaded_for_those_who_ask_again(backbone: Path, head: Path) -> None:
+    with coat.load(f"{backbone}#{head}", **OPTIONS) as judge:
+        assert coat.load(f"{backbone}#{head}", **OPTIONS) is judge
+        with coat.load(str(backbone), **OPTIONS) as other:
+            assert other is not judge
+
+
 def test_a_closed_judge_says_so(backbone: Path, head: Path) -> None:
     judge = load(f"{backbone}#{head}", **OPTIONS)
     judge.close()

@@ -43,8 +43,10 @@ def solve(
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
     evaluator: Annotated[str, typer.Option(help="self, prm, verifier, logprob, or self:0.3,prm:0.7.")] = "self",
-    prm: Annotated[str | None, typer.Option(help="The judge, for --evaluator prm; MODEL#HEAD.safetensors has a head.")] = None,
-    reading: Annotated[str, typer.Option(help="How the judge is read: math-shepherd, rlhflow, qwen-prm.")] = "math-shepherd",
+    prm: Annotated[
+        str | None, typer.Option(help="The judge of --evaluator prm; with a head MODEL#HEAD.safetensors.")
+    ] = None,
+    reading: Annotated[str, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm.")] = "math-shepherd",
     memory: Annotated[Path | None, typer.Option(help="A memory file whose facts are recalled.")] = None,
     tokens: Annotated[int, typer.Option(help="The token budget, generated + scored.")] = 8192,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,

@@ -101,16 +101,28 @@ def load(name: str | None = None, **options: Any) -> LoadedModel:
     return load_fitting(source.path, source.name, ContextOptions(**options), frozenset(options))
 
 
+def model_files(name: str | None) -> list[Path]:
+    """The files that `name`, which is no server, is loaded from; of a model in parts the first.
+
+    Raises:
+        ModelError: as `resolve`, or a head without its backbone.
+    """
+    if name is None or not name.endswith(HEAD):
+        return [resolve(name).path]
+    backbone, _, head = name.rpartition("#")
+    if not backbone:
+        raise ModelError(f"{name} is a head alone; write MODEL#{name} with the model that it belongs to")
+    return [resolve(backbone).path, regular_file(head)]
+
+
 def _with_head(name: str, options: Mapping[str, Any]) -> LoadedModel:
     """The judge `BACKBONE#HEAD.safetensors`."""
     from coat.models.llama import ContextOptions
     from coat.models.llama.head import HeadModel
 
-    backbone, _, head = name.rpartition("#")
-    if not backbone:
-        raise ModelError(f"{name} is a head alone; write MODEL#{name} with the model that it belongs to")
     _accept(ContextOptions, options, name)
-    return HeadModel(resolve(backbone).path, regular_file(head), name, ContextOptions(**options))
+    backbone, head = model_files(name)
+    return HeadModel(backbone, head, name, ContextOptions(**options))
 
 
 def resolve(name: str | None = None) -> ModelSource:
