@@ -13,7 +13,7 @@ from coat.association import Associations
 from coat.errors import InputError
 from coat.journal import Journal, JournalledModel
 from coat.models import LanguageModel
-from coat.models.catalog import load
+from coat.models.catalog import load, memory_of
 from coat.result import Result
 from coat.settings import Settings
 from coat.solver import Solver
@@ -107,10 +107,12 @@ def start(
             if isinstance(journal, Journal)
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
-        policy = _model(stack, rules.model if model is None else model, options)
+        alone = isinstance(prm, str) and prm != model and loaded.find(prm, options) is None
+        reserve = memory_of(str(prm), **options) if alone else 0
+        policy = _model(stack, rules.model if model is None else model, options, reserve)
         rules = tasks.adapt(rules, policy, settings.rules)
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
-        judge = None if prm is None else _model(stack, prm, options)
+        judge = None if prm is None else policy if prm == model else _model(stack, prm, options)
         store = _memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
         config |= {"model": policy.name, "fingerprint": policy.fingerprint}
@@ -189,9 +191,11 @@ def _own(stack: ExitStack, resource: Closable) -> Closable:
     return resource
 
 
-def _model(stack: ExitStack, model: str | LanguageModel | None, options: dict[str, Any]) -> LanguageModel:
+def _model(
+    stack: ExitStack, model: str | LanguageModel | None, options: dict[str, Any], reserve: int = 0
+) -> LanguageModel:
     if model is None or isinstance(model, str):
-        return loaded.find(model, options) or _own(stack, load(model, **options))
+        return loaded.find(model, options) or _own(stack, load(model, reserve=reserve, **options))
     return model
 
 

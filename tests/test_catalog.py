@@ -359,7 +359,7 @@ def test_names_of_servers_and_files_load_their_own_kind(tmp_path: Path, monkeypa
     monkeypatch.setitem(sys.modules, "coat.models.llama", fake)
     (tmp_path / "m.gguf").touch()
     load(str(tmp_path / "m.gguf"), cells=9)
-    assert made == [(tmp_path / "m.gguf", str(tmp_path / "m.gguf"), 9, {"cells"})]
+    assert made == [(tmp_path / "m.gguf", str(tmp_path / "m.gguf"), 9, {"cells"}, 0)]
     with pytest.raises(InputError, match="takes no option 'gpu'; it takes cells"):
         load(str(tmp_path / "m.gguf"), gpu=True)
     with pytest.raises(InputError, match="takes no option 'cells'; it takes api_key, context, timeout, retries"):

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.kinds import write
 from coat.errors import ModelError, OutOfMemoryError
 from coat.models import llama
+from coat.models.catalog import memory_of
 from coat.models.header import Header
 from coat.models.llama import ContextOptions
 from coat.models.llama.devices import Device
@@ -58,6 +59,21 @@ def test_what_was_asked_for_by_name_stays() -> None:
         assert fitting(EIGHT_BILLION, device(gib), fixed, frozenset({"cells", "cache_type", "gpu_layers"})) == [fixed]
     chosen = fitting(EIGHT_BILLION, device(4), fixed, frozenset({"cells", "cache_type"}))[0]
     assert (chosen.cells, chosen.cache_type) == (8192, "f16")
+
+
+def test_room_is_left_for_a_judge() -> None:
+    judge = needed(EIGHT_BILLION, device(12), ASKED)
+    assert fitting(EIGHT_BILLION, device(12), ASKED)[0] == ASKED
+    beside = fitting(EIGHT_BILLION, device(12), ASKED, reserve=judge)[0]
+    assert beside != ASKED
+    assert needed(EIGHT_BILLION, device(12), beside) + judge <= 0.9 * 12 * GIB
+
+
+def test_a_models_memory_is_known_before_it_is_loaded(tmp_path: Path) -> None:
+    name = str(write("dense", tmp_path / "model.gguf"))
+    small, large = (memory_of(name, cells=cells) for cells in (1024, 2048))
+    assert large - small == 1024 * 4 * 2 * 2 * 32  # layers, keys and values, bytes, width
+    assert memory_of("openai:http://127.0.0.1:1/v1#m") == 0
 
 
 def test_what_cannot_fit_is_said_with_sizes() -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from coat.errors import InputError, ModelError
 from coat.models import LoadedModel
-from coat.models.header import regular_file
+from coat.models.header import read_header, regular_file
 from coat.models.known import known_models
 from coat.offline import GO_ONLINE, is_offline
 
@@ -75,12 +75,12 @@ PACKAGES = {
 """The short names. The first one that is installed is the default model; arithmetic puzzles have one of their own."""
 
 
-def load(name: str | None = None, **options: Any) -> LoadedModel:
+def load(name: str | None = None, *, reserve: int = 0, **options: Any) -> LoadedModel:
     """The model called `name`, ready to be asked.
 
     `options` are those of `coat.models.openai.connect` for `openai:URL#MODEL`, and of
     `coat.models.llama.ContextOptions` for every other name; see `resolve`. Options that are not given are chosen so
-    that the model fits into the memory that is free.
+    that the model fits into the memory that is free, less `reserve` bytes.
 
     Raises:
         ModelError: the model is not there, is damaged, or cannot be used.
@@ -98,7 +98,24 @@ def load(name: str | None = None, **options: Any) -> LoadedModel:
     from coat.models.llama import ContextOptions, load_fitting
 
     _accept(ContextOptions, options, source.name)
-    return load_fitting(source.path, source.name, ContextOptions(**options), frozenset(options))
+    return load_fitting(source.path, source.name, ContextOptions(**options), frozenset(options), reserve)
+
+
+def memory_of(name: str, **options: Any) -> int:
+    """Bytes of memory that the model called `name` will take; 0 for a server.
+
+    Raises:
+        ModelError, InputError: as `load`.
+    """
+    if name.startswith(SERVER):
+        return 0
+    from coat.models.llama import ContextOptions
+    from coat.models.llama.devices import room
+    from coat.models.llama.fit import needed
+
+    _accept(ContextOptions, options, name)
+    asked = ContextOptions(**options)
+    return needed(read_header(model_files(name)[0]), room(asked.gpu_layers), asked)
 
 
 def model_files(name: str | None) -> list[Path]:

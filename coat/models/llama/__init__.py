@@ -113,14 +113,16 @@ class LlamaModel(Reader):
         return ids[0]
 
 
-def load_fitting(path: Path, name: str, asked: ContextOptions, fixed: frozenset[str]) -> LlamaModel:
+def load_fitting(path: Path, name: str, asked: ContextOptions, fixed: frozenset[str], reserve: int = 0) -> LlamaModel:
     """Load `path` as `asked`, or with as much of it as fits into memory; what is named in `fixed` stays as it is.
+
+    `reserve` bytes of memory are left for another model.
 
     Raises:
         ModelError: as `LlamaModel`, or not even the least fits.
     """
     _check(asked)
-    options = fitting(read_header(path), room(asked.gpu_layers), asked, fixed)
+    options = fitting(read_header(path), room(asked.gpu_layers), asked, fixed, reserve)
     for each in options[:-1]:
         try:
             return LlamaModel(path, name, each, describe(asked, each))

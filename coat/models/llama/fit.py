@@ -25,16 +25,22 @@ def needed(header: Header, device: Device, options: ContextOptions) -> int:
 
 
 def fitting(
-    header: Header, device: Device, asked: ContextOptions, fixed: frozenset[str] = frozenset()
+    header: Header,
+    device: Device,
+    asked: ContextOptions,
+    fixed: frozenset[str] = frozenset(),
+    reserve: int = 0,
 ) -> list[ContextOptions]:
     """`asked`, and less and less of it, as far as it fits on `device`; what is named in `fixed` stays as it is.
+
+    `reserve` bytes are left for another model.
 
     With a GPU the cache is kept in 8 bits before it becomes smaller, and layers are left to the processor last.
 
     Raises:
         ModelError: not even the least fits.
     """
-    free, tried = int(device.free * MARGIN), list(steps(header, device, asked, fixed))
+    free, tried = int(device.free * MARGIN) - reserve, list(steps(header, device, asked, fixed))
     found = [options for options in tried if not device.free or needed(header, device, options) <= free]
     if not found:
         raise ModelError(
