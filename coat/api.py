@@ -13,7 +13,8 @@ from coat.association import Associations
 from coat.errors import InputError
 from coat.journal import Journal, JournalledModel
 from coat.models import LanguageModel
-from coat.models.catalog import load, memory_of
+from coat.models.catalog import HEAD, load, memory_of
+from coat.models.known import known_models
 from coat.result import Result
 from coat.settings import Settings
 from coat.solver import Solver
@@ -95,6 +96,7 @@ def start(
     if (question is None) == (messages is None):
         raise InputError("give a question or messages; not both, not neither")
     question = question if question is not None else json.dumps({"messages": messages}, ensure_ascii=False)
+    knobs = reading_of(prm) | knobs
     settings = make_settings(knobs)
     rules = tasks.get(task)
     problem = rules.read(question)
@@ -184,6 +186,14 @@ def make_settings(knobs: dict[str, Any]) -> Settings:
     if unknown:
         raise InputError(f"there is no setting {unknown[0]!r}; the settings are: {', '.join(known)}")
     return Settings(**knobs)
+
+
+def reading_of(prm: str | LanguageModel | None) -> dict[str, str]:
+    """How a judge is read that is known by its name, unless somebody says otherwise."""
+    if isinstance(prm, str) and prm.endswith(HEAD):
+        return {"reading": "qwen-prm"}
+    known = known_models().get(prm) if isinstance(prm, str) else None
+    return {"reading": known.reading} if known and known.reading else {}
 
 
 def _own(stack: ExitStack, resource: Closable) -> Closable:

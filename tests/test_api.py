@@ -21,6 +21,7 @@ import pytest
 
 import coat
 from coat import prompts
+from coat.api import reading_of
 from coat.errors import BackendError, InputError, ModelError
 from coat.journal import Journal
 from coat.models import Completion, SampleRequest, Text
@@ -123,6 +124,11 @@ def test_what_ends_a_step_and_how_long_it_may_be_can_be_chosen() -> None:
     for knobs, words in (({"step_end": ""}, "step-end must be a text"), ({"step_tokens": 0}, "step-tokens must be at")):
         with pytest.raises(InputError, match=words):
             coat.solve("How far?", model=model, **knobs)
+
+
+def test_a_judge_that_is_known_is_read_as_it_must_be() -> None:
+    found = [reading_of(prm) for prm in ("rlhflow-8b-deepseek", "a.gguf#b.safetensors", "other.gguf", Thinker(), None)]
+    assert found == [{"reading": "rlhflow"}, {"reading": "qwen-prm"}, {}, {}, {}]
 
 
 def test_the_tree_of_a_result_is_a_graph() -> None:

@@ -160,7 +160,7 @@ def _advise(pairs: "Sequence[tuple[Known, Known | None]]", task: str) -> None:
         policy, judge = found
         assert judge is not None
         sys.stdout.write(f"\nWith a judge: coat models pull {judge.name}, and {policy.name} in the same way; then\n")
-        judged = f"--evaluator prm --prm {judge.name} --reading {judge.reading}"
+        judged = f"--evaluator prm --prm {judge.name}"
         sys.stdout.write(f"coat solve --model {policy.name} {judged}{kind} {sample!r}\n")
 
 

@@ -46,7 +46,7 @@ def solve(
     prm: Annotated[
         str | None, typer.Option(help="The judge of --evaluator prm; with a head MODEL#HEAD.safetensors.")
     ] = None,
-    reading: Annotated[str, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm.")] = "math-shepherd",
+    reading: Annotated[str | None, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm.")] = None,
     memory: Annotated[Path | None, typer.Option(help="A memory file whose facts are recalled.")] = None,
     tokens: Annotated[int, typer.Option(help="The token budget, generated + scored.")] = 8192,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
@@ -100,11 +100,10 @@ def solve(
         ),
         "strategy": strategy,
         "evaluator": evaluator,
-        "reading": reading,
         "tokens": tokens,
         "seconds": seconds,
         "simulations": simulations,
-        **_given({"width": width, "widening": widening, "certainty": certainty}),
+        **_given({"width": width, "widening": widening, "certainty": certainty, "reading": reading}),
         "keep": keep,
         "backtracks": backtracks,
         "parallel": parallel,
