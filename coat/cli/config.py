@@ -40,16 +40,20 @@ def keys() -> dict[str, type]:
     return {name: _kind(hints[name]) for name in inspect.signature(solve).parameters if name not in OF_ONE_CALL}
 
 
+def user_file() -> Path:
+    """The settings file of the user, in the system's folder for such files."""
+    from platformdirs import user_config_path
+
+    return user_config_path("coat") / FILE
+
+
 def layers() -> list[Layer]:
     """The settings files that there are, the one that counts first.
 
     Raises:
         InputError: one cannot be read, is no TOML, or holds an unknown key or a value of another kind.
     """
-    from platformdirs import user_config_path
-
-    paths = (Path(FILE), user_config_path("coat") / FILE)
-    return [Layer(path, _read(path)) for path in paths if path.is_file()]
+    return [Layer(path, _read(path)) for path in (Path(FILE), user_file()) if path.is_file()]
 
 
 def variable(name: str) -> str:
@@ -96,18 +100,12 @@ def config(*, as_json: AsJson = False) -> None:
         value = "" if row["value"] is None else row["value"]
         sys.stdout.write(f"{row['setting']:<14} {value!s:<24} {row['source']}\n")
     sys.stdout.write(f"\nFlags come before COAT_* variables, these before ./{FILE}, and that before the user's file:\n")
-    sys.stdout.write(f"{_user_file()}\n")
+    sys.stdout.write(f"{user_file()}\n")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
     app.command("config")(config)
-
-
-def _user_file() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("coat") / FILE
 
 
 def _where(name: str, found: list[Layer]) -> tuple[Any, str]:
