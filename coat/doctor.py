@@ -17,6 +17,7 @@ PROMPT = "The quick brown fox jumps over the lazy dog. " * 24
 LONGEST = 256
 """Tokens of the prompt, or half of the model's context."""
 TOKENS = 32
+WINDOWS = os.name == "nt"
 
 
 def examine(name: str | None) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def examine(name: str | None) -> dict[str, Any]:
         "file": str(source.path),
         "file_mib": round(source.path.stat().st_size / 2**20, 1),
     }
-    if not offload and (advice := _gpu_advice()):
+    if not offload and (advice := gpu_advice()):
         report["advice"] = advice
     model = load(name)
     assert isinstance(model, LlamaModel)
@@ -59,7 +60,7 @@ def examine(name: str | None) -> dict[str, Any]:
     return report
 
 
-def _gpu_advice() -> str:
+def gpu_advice() -> str:
     """The command that puts a GPU to use which this build of llama.cpp leaves idle; empty where there is none."""
     if shutil.which("nvidia-smi"):
         what, flag = "an NVIDIA GPU", "-DGGML_CUDA=on"
@@ -69,7 +70,7 @@ def _gpu_advice() -> str:
         what, flag = "an AMD GPU", "-DGGML_HIP=on"
     else:
         return ""
-    setting = f"$env:CMAKE_ARGS='{flag}';" if os.name == "nt" else f"CMAKE_ARGS={flag}"
+    setting = f"$env:CMAKE_ARGS='{flag}';" if WINDOWS else f"CMAKE_ARGS={flag}"
     install = "pip install --force-reinstall --no-deps --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
     return f"there is {what}, and this llama.cpp is built for the CPU; mend it with: {setting} {install}"
 
