@@ -28,7 +28,15 @@ NEAR = 0.02
 NOISES = 8
 DEVICES = (4.0, 6.0, 8.0, 24.0)
 """Sizes of simulated GPUs, GiB of free memory."""
-EIGHT_BILLION = {"block_count": 36, "embedding_length": 4096, "attention.head_count": 32, "attention.head_count_kv": 8}
+SHAPE = {"block_count": 36, "embedding_length": 4096, "attention.head_count": 32, "attention.head_count_kv": 8}
+EIGHT_BILLION = Header(
+    Path("eight.gguf"),
+    {"general.architecture": "any", **{f"any.{key}": value for key, value in SHAPE.items()}},
+    8_190_000_000,
+    5_030_000_000,
+    (Path("eight.gguf"),),
+)
+"""The header of a model of eight billion parameters in four bits."""
 
 console = Console(stderr=True)
 
@@ -114,18 +122,16 @@ def leaks(model: LlamaModel) -> int:
 
 def fits() -> dict[str, Any]:
     """What is chosen for a model of eight billion parameters on GPUs of several sizes."""
-    metadata = {"general.architecture": "any", **{f"any.{key}": value for key, value in EIGHT_BILLION.items()}}
-    header = Header(Path("8b.gguf"), metadata, 8_190_000_000, 5_030_000_000, (Path("8b.gguf"),))
     rows = {}
     for gib in DEVICES:
         device = Device("simulated", "simulated", "GPU", int(gib * 2**30), int(gib * 2**30))
-        chosen = fitting(header, device, ContextOptions())[0]
+        chosen = fitting(EIGHT_BILLION, device, ContextOptions())[0]
         rows[f"{gib:g} GiB"] = {
             "cells": chosen.cells,
             "cache_type": chosen.cache_type,
             "gpu_layers": chosen.gpu_layers,
-            "gib": round(needed(header, device, chosen) / 2**30, 2),
-            "fits": needed(header, device, chosen) <= MARGIN * device.free,
+            "gib": round(needed(EIGHT_BILLION, device, chosen) / 2**30, 2),
+            "fits": needed(EIGHT_BILLION, device, chosen) <= MARGIN * device.free,
         }
     return rows
 

@@ -109,12 +109,9 @@ def start(
             if isinstance(journal, Journal)
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
-        alone = isinstance(prm, str) and prm != model and loaded.find(prm, options) is None
-        reserve = memory_of(str(prm), **options) if alone else 0
-        policy = _model(stack, rules.model if model is None else model, options, reserve)
+        policy, judge = _models(stack, rules.model if model is None else model, prm, options)
         rules = tasks.adapt(rules, policy, settings.rules)
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
-        judge = None if prm is None else policy if prm == model else _model(stack, prm, options)
         store = _memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
         config |= {"model": policy.name, "fingerprint": policy.fingerprint}
@@ -153,7 +150,8 @@ def solve(
         prm: The judge of `evaluator="prm"`, named the same way.
         memory: A memory file, or an open memory, whose facts are recalled into the expansions.
         journal: Where replies and the run's log are kept, so that the same call replays; None keeps them nowhere.
-        model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`, `cache_type`.
+        model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`, `cache_type`,
+            `think`.
         **knobs: Fields of `coat.Settings`, such as `tokens=2000` or `strategy="greedy"`; the others are the task's.
 
     Raises:
@@ -199,6 +197,17 @@ def reading_of(prm: str | LanguageModel | None) -> dict[str, str]:
 def _own(stack: ExitStack, resource: Closable) -> Closable:
     stack.callback(resource.close)
     return resource
+
+
+def _models(
+    stack: ExitStack, model: str | LanguageModel | None, prm: str | LanguageModel | None, options: dict[str, Any]
+) -> tuple[LanguageModel, LanguageModel | None]:
+    """The policy, which leaves room in memory for a judge that is loaded after it, and the judge."""
+    if prm is None or prm == model:
+        policy = _model(stack, model, options)
+        return policy, None if prm is None else policy
+    reserve = memory_of(prm, **options) if isinstance(prm, str) and loaded.find(prm, options) is None else 0
+    return _model(stack, model, options, reserve), _model(stack, prm, options)
 
 
 def _model(

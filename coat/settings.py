@@ -62,10 +62,8 @@ class Settings:
         for each in fields(self):
             kind, *other = get_args(each.type) or (each.type,)
             value = getattr(self, each.name)
-            fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (
-                kind is bool
-            )
-            _demand(fits or (value is None and bool(other)), each.name, KINDS[kind], repr(value))
+            fits = is_kind(value, kind) or (value is None and bool(other))
+            _demand(fits, each.name, KINDS[kind], repr(value))
         for name in ("width", "keep", "simulations", "parallel", "retries"):
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
@@ -87,6 +85,11 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """All knobs by name."""
         return asdict(self)
+
+
+def is_kind(value: object, kind: type) -> bool:
+    """Whether `value` is of `kind`: a whole number is a number too, and True and False are none."""
+    return isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
 
 
 def _demand(fine: bool, name: str, what: str, value: object) -> None:

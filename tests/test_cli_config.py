@@ -103,13 +103,15 @@ def test_a_variable_that_is_no_setting_is_told_and_one_of_a_wrong_kind_refused(c
 
 
 @pytest.mark.parametrize("how", [{"flag": "--offline"}, {"COAT_OFFLINE": "1"}])
-def test_offline_forbids_all_but_this_machine(coat: Run, how: dict[str, str]) -> None:
+def test_offline_forbids_all_but_this_machine(coat: Run, tmp_path: Path, how: dict[str, str]) -> None:
     env = {name: value for name, value in how.items() if name != "flag"}
     call = ["solve", "why?", "--no-journal", *([how["flag"]] if "flag" in how else [])]
     for model in ("hf:someone/some-model/file.gguf", "openai:http://192.0.2.1:9/v1#m"):
         told = coat(*call, "--model", model, **env)
         assert told.returncode == 2
         assert "this process is offline: leave out --offline" in told.stderr
+    (tmp_path / "coat.toml").write_text("offline = true\n")
+    assert "this process is offline" in coat("models", "pull", "qwen3-4b").stderr
     here = coat(*call, "--model", "openai:http://127.0.0.1:9/v1#m", **env)
     assert here.returncode == 2
     assert "offline" not in here.stderr

@@ -5,23 +5,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kinds import write
+from benchmarks.models import EIGHT_BILLION
 from coat.errors import ModelError, OutOfMemoryError
 from coat.models import llama
 from coat.models.catalog import memory_of
-from coat.models.header import Header
 from coat.models.llama import ContextOptions
 from coat.models.llama.devices import Device
 from coat.models.llama.fit import describe, fitting, needed
 
 GIB = 1 << 30
-SHAPE = {"block_count": 36, "embedding_length": 4096, "attention.head_count": 32, "attention.head_count_kv": 8}
-EIGHT_BILLION = Header(
-    Path("eight.gguf"),
-    {"general.architecture": "any", **{f"any.{key}": value for key, value in SHAPE.items()}},
-    8_190_000_000,
-    5_030_000_000,
-    (Path("eight.gguf"),),
-)
 ASKED = ContextOptions()
 
 

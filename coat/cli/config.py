@@ -17,13 +17,14 @@ from typer.core import TyperGroup
 
 from coat.cli.solve import AsJson, solve
 from coat.errors import InputError, no_such
+from coat.settings import KINDS, is_kind
 
 FILE = "coat.toml"
 OF_ONE_CALL = {"question", "file", "line", "messages", "as_json", "trace", "verbose", "no_journal"}
 """What `coat solve` takes that belongs to one problem alone."""
 NO_SETTINGS = {"COAT_OPENAI_API_KEY"}
 """Variables that have no flag."""
-KINDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+TOML_KINDS: Mapping[type, str] = KINDS | {bool: "true or false", str: "a text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,8 @@ def _read(path: Path) -> dict[str, Any]:
         if name not in known:
             raise no_such(f"setting (in {where})", "settings", key, [each.replace("_", "-") for each in known])
         kind = known[name]
-        if isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float) if kind is float else kind):
-            raise InputError(f"{where}: {key} must be {KINDS[kind]}, not {value!r}")
+        if not is_kind(value, kind):
+            raise InputError(f"{where}: {key} must be {TOML_KINDS[kind]}, not {value!r}")
         values[name] = value
     return values
 

@@ -85,10 +85,6 @@ def strategies() -> None:
 
 def doctor(*, model: Model = None, offline: Offline = False, as_json: AsJson = False) -> None:
     """Say what model, device, threads, memory and speeds this machine has."""
-    from coat.offline import go_offline
-
-    if offline:
-        go_offline()
     from coat.doctor import examine
 
     report: dict[str, Any] = examine(model)

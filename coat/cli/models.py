@@ -81,10 +81,6 @@ def pull(
     offline: Offline = False,
 ) -> None:
     """Fetch a model, with a progress bar, and say where it is."""
-    from coat.offline import go_offline
-
-    if offline:
-        go_offline()
     from coat.models.catalog import HUB, resolve
     from coat.models.header import read_header
     from coat.models.known import known_models

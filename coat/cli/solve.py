@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 REFRESH = 8
 """Pictures a second."""
 
+
+def _offline(wanted: bool) -> bool:
+    if wanted:
+        from coat.offline import go_offline
+
+        go_offline()
+    return wanted
+
+
 Model = Annotated[str | None, typer.Option(help="A GGUF, hf:OWNER/REPO/FILE, a short name, or openai:URL.")]
 JournalFile = Annotated[Path | None, typer.Option("--journal", help="The journal; default: in your data folder.")]
 NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep no journal: no replay and no resume.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Trace = Annotated[Path | None, typer.Option(help="Write the tree to this file, for `coat view`.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Forbid all network but servers on this machine.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", callback=_offline, help="Forbid all network but servers on this machine.")
+]
+"""Obeyed as soon as it is read, before a command imports anything that uses the network."""
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show llama.cpp's own log.")]
 
 
@@ -120,7 +132,7 @@ def solve(
         "rules": rules,
     }
     with closing(open_journal(journal, no_journal)) as log:
-        _run(call, log, as_json, trace, verbose, offline)
+        _run(call, log, as_json, trace, verbose)
 
 
 def resume(
@@ -137,7 +149,7 @@ def resume(
         config = log.config(run)
         call = {name: config[name] for name in ("question", "task", "model", "model_options")}
         call |= {"prm": config.get("prm"), "memory": config.get("memory"), "run": run} | config["settings"]
-        _run(call, log, as_json, trace, verbose, offline)
+        _run(call, log, as_json, trace, verbose)
 
 
 def open_journal(path: Path | None, none: bool) -> "Journal":
@@ -181,13 +193,7 @@ def _question(question: str | None, file: Path | None, line: int, messages: Path
     return lines[line - 1]
 
 
-def _run(
-    call: dict[str, Any], journal: "Journal", as_json: bool, trace: Path | None, verbose: bool, offline: bool
-) -> None:
-    from coat.offline import go_offline
-
-    if offline:
-        go_offline()
+def _run(call: dict[str, Any], journal: "Journal", as_json: bool, trace: Path | None, verbose: bool) -> None:
     from coat.api import start
     from coat.trace import save
 

@@ -4,6 +4,7 @@ A model samples continuations of a prefix, and it scores candidate next tokens a
 search awaits its own requests, and the backend below forms batches of them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self, runtime_checkable
@@ -165,12 +166,12 @@ class Capabilities:
     distinct: bool = False
 
 
-class Scope:
+class Scope(ABC):
     """What makes a `with` block close a model."""
 
+    @abstractmethod
     def close(self) -> None:
         """Free what is held."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

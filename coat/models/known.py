@@ -39,7 +39,12 @@ class Known:
 
     def memory(self, cells: int = CELLS) -> int:
         """Bytes of memory that a search with `cells` tokens in the cache takes."""
-        return self.bytes + cells * self.cell_bytes + WORK_BYTES
+        return footprint(self.bytes, cells * self.cell_bytes)
+
+
+def footprint(weights: int, cache: float, share: float = 1.0) -> int:
+    """Bytes that the `share` of weights and cache takes which lies on a device, work included."""
+    return int(share * (weights + cache)) + WORK_BYTES
 
 
 @lru_cache(maxsize=1)

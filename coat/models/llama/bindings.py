@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from coat.errors import BackendError, ModelError, OutOfMemoryError
 from coat.models.header import read_header
+from coat.models.known import CELLS
 
 log = logging.getLogger("coat.llama")
 LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
@@ -81,7 +82,7 @@ class ContextOptions:
     for it thinks before it answers: "on", "off", "auto" (as the template does by itself), None for off where it can be.
     """
 
-    cells: int = 4096
+    cells: int = CELLS
     lanes: int = 16
     batch: int = 512
     threads: int = 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from coat.errors import ModelError
 from coat.models.header import Header
-from coat.models.known import CELL_BYTES, WORK_BYTES
+from coat.models.known import CELL_BYTES, footprint
 from coat.models.llama.bindings import CACHE_TYPES, ContextOptions
 from coat.models.llama.devices import MARGIN, Device
 
@@ -21,7 +21,7 @@ def needed(header: Header, device: Device, options: ContextOptions) -> int:
     """Bytes of `device` that the part of the model that lies there takes."""
     share = 1.0 if device.kind == "CPU" else _share(header, options)
     cells = options.cells * (header.cell_bytes or CELL_BYTES) * CACHE_TYPES[options.cache_type].bytes / 2
-    return int(share * (header.bytes + cells)) + WORK_BYTES
+    return footprint(header.bytes, cells, share)
 
 
 def fitting(
