@@ -13,7 +13,7 @@ LABELS |= {"回忆": "recall", "答案": "answer"}
 """What a line of a free answer begins with, and the action it stands for; without a label it is a thought."""
 
 _LABEL = re.compile(rf"({'|'.join(LABELS)})\s*(?:[:：](.*))?", re.DOTALL)
-_CHINESE = re.compile("[\u4e00-\u9fff]")
+_IDEOGRAPH, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 ARITHMETIC = (
     "Use each number exactly once, with + - * /, to reach the target. Every step takes two of the numbers that are left"
@@ -132,7 +132,7 @@ def _puzzle(numbers: Sequence[int], target: int) -> str:
 
 def question(text: str, before: Sequence[Message] = ()) -> list[Message]:
     """A question after answered ones and what was said `before`; the next turn is the assistant's, who thinks."""
-    chinese = _CHINESE.search(text) is not None
+    chinese = _IDEOGRAPH.search(text) and not _KANA.search(text)  # with kana it is Japanese
     rules, answered, ask = (QUESTION_ZH, ANSWERED_ZH, "问题：") if chinese else (QUESTION, ANSWERED, "Question: ")
     turns: list[Message] = []
     for asked, lines in answered:

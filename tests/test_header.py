@@ -217,6 +217,52 @@ def test_a_model_in_parts_is_named_by_the_first_and_needs_all(tmp_path: Path) ->
         read_header(first.rename(tmp_path / "mine.gguf"))
 
 
+SHAPE = {"block_count": 2, "embedding_length": 64, "attention.head_count": 4, "attention.head_count_kv": 2}
+
+
+def shaped(check: Check, changes: dict[str, bytes]) -> Header:
+    """The header of a model of two layers, of which some values are something else."""
+    numbers = {key: value(f"any.{key}".encode(), 4, struct.pack("<I", number)) for key, number in SHAPE.items()}
+    held = {"general.architecture": text("general.architecture", "any")} | numbers | changes
+    return check(gguf(tensor((16,)), values=tuple(held.values())))
+
+
+def test_the_size_of_a_cell_is_worked_out_by_hand(check: Check) -> None:
+    assert shaped(check, {}).cell_bytes == 2 * (2 + 2) * (16 + 16)
+    long = value(b"any.attention.key_length", 4, struct.pack("<I", 32))
+    assert shaped(check, {"long": long}).cell_bytes == 2 * (2 + 2) * (32 + 16)
+    each = value(b"any.attention.head_count_kv", 9, struct.pack("<IQ2I", 4, 2, 0, 3))
+    assert shaped(check, {"attention.head_count_kv": each}).cell_bytes == 2 * 3 * (16 + 16)
+
+
+@pytest.mark.parametrize("key", SHAPE)
+@pytest.mark.parametrize(
+    "content",
+    [
+        (8, string(b"many")),
+        (4, struct.pack("<I", 0)),
+        (5, struct.pack("<i", -3)),
+        (6, struct.pack("<f", 0.5)),
+        (7, b"\1"),
+        (9, struct.pack("<IQ", 4, 0)),
+        (9, struct.pack("<IQ2I", 4, 2, 0, 0)),
+    ],
+)
+def test_a_shape_that_makes_no_sense_is_unknown_and_breaks_nothing(
+    check: Check, key: str, content: tuple[int, bytes]
+) -> None:
+    header = shaped(check, {key: value(f"any.{key}".encode(), *content)})
+    assert header.cell_bytes is None or header.cell_bytes >= 0
+    assert header.layers >= 0
+    check_writes(header)
+
+
+@pytest.mark.parametrize("content", [(8, string(b"three")), (10, struct.pack("<Q", 2**60)), (5, struct.pack("<i", -1))])
+def test_parts_that_cannot_be_counted_are_damage(check: Check, content: tuple[int, bytes]) -> None:
+    with pytest.raises(ModelError, match=r"is damaged: it counts .* parts"):
+        check(gguf(tensor((16,)), values=(value(b"split.count", *content),)))
+
+
 def test_nothing_long_is_read_where_a_text_claims_to_be(check: Check) -> None:
     long = (value(b"a", 8, string(b"x" * (2 << 20))),)
     assert len(check(gguf(tensor((16,)), values=long)).metadata["a"]) == 1 << 20

@@ -1,13 +1,16 @@
 """The chat template of a real model: what a person or a fact says can never become a control token."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from benchmarks.kinds import write
 from coat.errors import ModelError
 from coat.models import Message, Text
 from coat.models.catalog import load
 from coat.models.llama import LlamaModel
+from coat.models.llama.bindings import Llama
 from coat.models.llama.chat import ChatTemplate
 
 pytestmark = pytest.mark.xdist_group("llama")
@@ -144,3 +147,14 @@ def test_a_template_without_a_switch_cannot_be_told_to_think() -> None:
 def test_a_damaged_template_says_so() -> None:
     with pytest.raises(ModelError, match="chat template in the model's file is damaged"):
         ChatTemplate("{% for m in messages %}", "", "")
+
+
+def test_a_model_whose_template_cannot_be_used_is_freed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    freed = []
+    close = Llama.close
+    monkeypatch.setattr(Llama, "close", lambda llama: (freed.append(llama.model), close(llama)))
+    file = write("dense", tmp_path / "model.gguf", template="{% for m in messages %}")
+    with pytest.raises(ModelError, match="chat template in the model's file is damaged"):
+        load(str(file))
+    assert len(freed) == 1
+    assert freed[0]

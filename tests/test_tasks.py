@@ -357,6 +357,11 @@ def test_a_question_in_chinese_is_asked_answered_and_graded_in_it() -> None:
         QA.parse(problem, [], "答案： ")
 
 
+def test_a_question_in_japanese_is_not_asked_in_chinese() -> None:
+    turns = prompts.question("日本の首都はどこですか？")
+    assert turns[-1] == Message("user", "Question: 日本の首都はどこですか？")
+
+
 @pytest.mark.parametrize(
     ("answer", "gold", "f1"),
     [

@@ -12,13 +12,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from coat.errors import ModelError
 
 _SPLIT = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
 _KV_NUMBER = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _KV_STRING, _KV_ARRAY = 8, 9
+_MOST_PARTS = 99_999
+"""As many as the names of parts can number."""
+_LARGEST_COUNT = 1 << 32
 _LONGEST_TEXT = 1 << 20
 _LONGEST_LIST = 4096
 """Numbers of a metadata array that are read; longer ones, such as a vocabulary's scores, are passed over."""
@@ -58,14 +61,26 @@ class Header:
 
         Layers with a sliding window count in full, since coat keeps all of their cells.
         """
-        layers, heads, width = self.own("block_count"), self.own("attention.head_count"), self.own("embedding_length")
-        groups = self.own("attention.head_count_kv", heads)
-        if not (layers and groups and width):
+        heads, layers = self._counts("attention.head_count"), self._counts("block_count")
+        groups = self._counts("attention.head_count_kv") or heads
+        width = self._counts("embedding_length")
+        if not (layers and groups and width and any(heads)):
             return None
-        groups = groups if isinstance(groups, tuple) else (groups,) * layers
-        head = width // max(heads if isinstance(heads, tuple) else (heads,))
-        each = self.own("attention.key_length", head) + self.own("attention.value_length", head)
-        return int(2 * sum(groups) * each)
+        head = width[0] // max(heads)
+        each = sum((self._counts(f"attention.{part}_length") or (head,))[0] for part in ("key", "value"))
+        return 2 * (groups[0] * layers[0] if len(groups) == 1 else sum(groups)) * each
+
+    @property
+    def layers(self) -> int:
+        """How many layers the model has, 32 where the header does not tell; llama.cpp takes no more than 512."""
+        return min((self._counts("block_count") or (32,))[0], 512)
+
+    def _counts(self, key: str) -> tuple[int, ...]:
+        """One number, or one a layer, of the architecture's own; nothing where the file holds something else."""
+        held = self.own(key)
+        each = held if isinstance(held, tuple) else (held,)
+        counts = tuple(count for count in each if _is_count(count))
+        return counts if len(counts) == len(each) else ()
 
     def own(self, key: str, default: Any = None) -> Any:
         """A value of the architecture's own, such as `block_count`."""
@@ -116,6 +131,8 @@ def check_writes(header: Header) -> None:
 def _parts(path: Path, metadata: Mapping[str, Any]) -> tuple[Path, ...]:
     """The files of a split model, of which the first is to be named; ModelError where one is missing."""
     count, split = metadata.get("split.count", 1), _SPLIT.fullmatch(path.name)
+    if not _is_count(count) or count > _MOST_PARTS:
+        raise ModelError(f"{path} is damaged: it counts {str(count)[:40]} parts; download or copy it again")
     if count <= 1:
         return (path,)
     if split is None:
@@ -130,6 +147,10 @@ def _parts(path: Path, metadata: Mapping[str, Any]) -> tuple[Path, ...]:
             f"{path} is one of {count} parts, and {missing[0]} is missing beside it; download that as well"
         )
     return parts
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
 
 
 def regular_file(name: str | Path) -> Path:
@@ -191,7 +212,7 @@ class _Walk:
             value = self._value(key, kind)
             if value is not None:
                 self.metadata[key] = value
-        if not tensors and self.metadata.get("split.count", 1) <= 1:
+        if not tensors and self.metadata.get("split.count", 1) in (0, 1):
             raise ModelError(f"{self._path} holds no weights (a vocabulary alone?); name a whole model")
         alignment = self.metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):

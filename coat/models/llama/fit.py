@@ -60,7 +60,7 @@ def steps(header: Header, device: Device, asked: ContextOptions, fixed: frozense
     while "cells" not in fixed and least.cells // 2 >= (SMALL_CELLS if gpu else LEAST_CELLS):
         yield (least := replace(least, cells=least.cells // 2))
     if gpu and "gpu_layers" not in fixed:
-        for layers in range(int(header.own("block_count", 32)), -1, -1):
+        for layers in range(header.layers, -1, -1):
             yield replace(least, gpu_layers=layers)
 
 
@@ -74,5 +74,4 @@ def describe(asked: ContextOptions, chosen: ContextOptions) -> str:
 
 def _share(header: Header, options: ContextOptions) -> float:
     """The share of the model that lies on the device: of its layers, and of what comes after them."""
-    layers = int(header.own("block_count", 32)) + 1
-    return 1.0 if options.gpu_layers < 0 else min(1.0, options.gpu_layers / layers)
+    return 1.0 if options.gpu_layers < 0 else min(1.0, options.gpu_layers / (header.layers + 1))

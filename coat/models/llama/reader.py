@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from coat.errors import ModelError
 from coat.models import Message, Prompt, Scope, Text, Tokens
 from coat.models.llama.bindings import Llama
 from coat.models.llama.chat import ChatTemplate
@@ -13,9 +14,14 @@ class Reader(Scope):
     """What all models over a GGUF share: its chat template and its vocabulary."""
 
     def __init__(self, llama: Llama) -> None:
+        """Raises ModelError where the template cannot be used; `llama` is closed then."""
         self._opening = llama.opening()
         self._tokenize = lru_cache(maxsize=4096)(llama.tokenize)
-        self._template = ChatTemplate.of(llama)
+        try:
+            self._template = ChatTemplate.of(llama)
+        except ModelError:
+            llama.close()
+            raise
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
         """See `LanguageModel`; uses the GGUF's own chat template."""
