@@ -110,7 +110,7 @@ def start(
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
         policy, judge = _models(stack, rules.model if model is None else model, prm, options)
-        rules = tasks.adapt(rules, policy, settings.rules)
+        rules = tasks.adapt(rules, policy, settings.rules, settings.step_end)
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = _memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
@@ -206,8 +206,9 @@ def _models(
     if prm is None or prm == model:
         policy = _model(stack, model, options)
         return policy, None if prm is None else policy
-    reserve = memory_of(prm, **options) if isinstance(prm, str) and loaded.find(prm, options) is None else 0
-    return _model(stack, model, options, reserve), _model(stack, prm, options)
+    judging = {name: value for name, value in options.items() if name != "think"}
+    reserve = memory_of(prm, **judging) if isinstance(prm, str) and loaded.find(prm, judging) is None else 0
+    return _model(stack, model, options, reserve), _model(stack, prm, judging)
 
 
 def _model(

@@ -45,7 +45,8 @@ class Associations:
         return association(relevance.tolist(), novelty.tolist())
 
 
-def lines(hits: Sequence[dict[str, Any]]) -> str:
-    """Recalled hits as lines of the path."""
+def lines(hits: Sequence[dict[str, Any]], end: str = "\n") -> str:
+    """Recalled hits as lines of the path, each ended by `end`."""
     facts = [hit["text"] for hit in hits if hit["kind"] == "fact"]
-    return prompts.recalled(facts, [f"{hit['text']} ({hit['source']})" for hit in hits if hit["kind"] == "episode"])
+    tried = [f"{hit['text']} ({hit['source']})" for hit in hits if hit["kind"] == "episode"]
+    return prompts.recalled(facts, tried, end)

@@ -22,11 +22,15 @@ LEAST_MASS = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A line of reasoning to be judged: its steps, and the policy's own prompt up to the end of the last one."""
+    """A line of reasoning to be judged: its steps, and the policy's own prompt up to the end of the last one.
+
+    `ending` ends the thought that the last step lies in, where it does.
+    """
 
     problem: Problem
     steps: tuple[Step, ...]
     prompt: Prompt
+    ending: Prompt = ()
 
     @property
     def texts(self) -> list[str]:
@@ -58,11 +62,12 @@ class Reading:
     `layout`: where the judge reads. "ask" continues the policy's own path with a question to the model; "tag"
     continues it, once the step's line is ended, with `tag`; "steps" writes question and steps as one text with `tag`
     after each step; "turns" makes every step a user's turn that the assistant answers; "answer" makes all steps, each
-    ended by `tag`, the assistant's answer after `rules`, which the system states. Of `good` and `bad`, spellings that
-    are not one token of the model are left out.
+    ended by `tag`, the assistant's answer after `rules`, which the system states; "lines" writes question and steps after
+    the control text `rules`, each ended by `tag`. Of `good` and `bad`, spellings that are not one token of the model are
+    left out.
     """
 
-    layout: Literal["ask", "tag", "steps", "turns", "answer"]
+    layout: Literal["ask", "tag", "steps", "turns", "answer", "lines"]
     good: tuple[str, ...]
     bad: tuple[str, ...]
     tag: str = ""
@@ -80,9 +85,10 @@ READINGS: Mapping[str, Reading] = {
         "<extra_0>",
         "Please reason step by step, and put your final answer within \\boxed{}.",
     ),
+    "skywork": Reading("lines", ("+",), ("-",), "\n", "<|endoftext|>"),
 }
 """Presets: self-evaluation; Math-Shepherd (arXiv 2312.08935); RLHFlow's Llama-3.1-8B PRMs; Qwen2.5-Math-PRM (arXiv
-2501.07301), whose head reads the hidden state at the tag."""
+2501.07301) and Skywork-o1-Open-PRM, whose heads read the hidden state at the tag."""
 
 
 class TokenReading:
@@ -104,14 +110,16 @@ class TokenReading:
     def _suffix_tokens(self) -> int:
         match self._reading.layout:
             case "ask":
-                return len(self._model.path((Text("."), *self._closing())))
-            case "tag" | "answer":
+                thinking = self._model.capabilities.thinking
+                ending = () if thinking is None else (thinking.ending,)
+                return len(self._model.path((Text("."), *ending, *self._closing())))
+            case "tag" | "answer" | "lines":
                 return len(self._model.path((Text(self._reading.tag, control=True),)))
             case "steps":
                 return len(self._model.path((Text("Step 10: "), Text(self._reading.tag, control=True))))
             case "turns":
                 turns = [Message("user", "."), Message("assistant", "+"), Message("user", ".")]
-                return len(self._model.path(self._model.chat(turns)))
+                return len(self._model.path(self._chat(turns)))
 
     async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
         """P(good) against P(bad) after the path's last step."""
@@ -130,13 +138,15 @@ class TokenReading:
     def _layout(self, path: Path) -> tuple[Prompt, Prompt]:
         match self._reading.layout:
             case "ask":
-                return path.prompt, self._closing()
+                return path.prompt, (*path.ending, *self._closing())
             case "tag":
-                return (*path.prompt, Text("\n")), (Text(self._reading.tag, control=True),)
+                return (*path.prompt, Text("\n")), (*path.ending, Text(self._reading.tag, control=True))
             case "steps":
                 return self._steps(path)
             case "answer":
                 return self._answer(path)
+            case "lines":
+                return self._lines(path)
             case "turns":
                 before, after = self._turns(path, len(path.steps) - 1), self._turns(path, len(path.steps))
                 shared = sum(itertools.takewhile(bool, map(operator.eq, before, after)))
@@ -146,8 +156,14 @@ class TokenReading:
         """What ends the assistant's turn and asks the question, as the model's own chat template has it."""
         mark = "\u2985path\u2986"
         turns = [Message("user", "?"), Message("assistant", mark), Message("user", prompts.JUDGE)]
-        pieces = self._model.chat(turns)
+        pieces = self._chat(turns)
         return pieces[pieces.index(Text(mark)) + 1 :]
+
+    def _chat(self, turns: Sequence[Message]) -> Prompt:
+        """The prompt that opens the assistant's next turn, in which it does not think."""
+        thinking = self._model.capabilities.thinking
+        ending = (thinking.ending,) if thinking is not None and thinking.opened else ()
+        return (*self._model.chat(turns), *ending)
 
     def _steps(self, path: Path) -> tuple[Prompt, Prompt]:
         tag = Text(self._reading.tag, control=True)
@@ -160,7 +176,13 @@ class TokenReading:
         tag = Text(self._reading.tag, control=True)
         turns = [Message("system", self._reading.rules), Message("user", path.problem.question)]
         earlier = [piece for text in path.texts[:-1] for piece in (Text(text), tag)]
-        return (*self._model.chat(turns), *earlier), (Text(path.texts[-1]), tag)
+        return (*self._chat(turns), *earlier), (Text(path.texts[-1]), tag)
+
+    def _lines(self, path: Path) -> tuple[Prompt, Prompt]:
+        tag = Text(self._reading.tag, control=True)
+        *earlier, last = (Text(path.problem.question), *map(Text, path.texts))
+        before = [piece for line in earlier for piece in (line, tag)]
+        return (Text(self._reading.rules, control=True), *before), (last, tag)
 
     def _turns(self, path: Path, count: int) -> Prompt:
         """The chat up to step `count`. The question is a piece of its own, which no judgement counts as scored."""
@@ -169,7 +191,7 @@ class TokenReading:
         turns = [Message("user", "".join(piece.text for piece in opening))]
         for text in later:
             turns += [Message("assistant", "+"), Message("user", text)]
-        pieces = self._model.chat(turns)
+        pieces = self._chat(turns)
         at = pieces.index(Text(turns[0].content))
         return (*pieces[:at], *opening, *pieces[at + 1 :])
 

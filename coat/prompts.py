@@ -9,10 +9,11 @@ from search import Action
 FACTS = "Facts"
 TRIED = "Tried elsewhere"
 LABELS: dict[str, Action] = {"Recall": "recall", "Answer": "answer", FACTS: "think", TRIED: "think"}
-LABELS |= {"回忆": "recall", "答案": "answer"}
+LABELS |= {"Final Answer": "answer", "回忆": "recall", "答案": "answer"}
 """What a line of a free answer begins with, and the action it stands for; without a label it is a thought."""
 
-_LABEL = re.compile(rf"({'|'.join(LABELS)})\s*(?:[:：](.*))?", re.DOTALL)
+_LABEL = re.compile(rf"[*#\s]*({'|'.join(LABELS)})\s*(?:\**\s*[:：](.*))?", re.DOTALL)
+_BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 _IDEOGRAPH, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 ARITHMETIC = (
@@ -31,6 +32,11 @@ QUESTION = (
     "Answer the question. Lines that begin with 'Facts:' were looked up for you. Think in short sentences, one on a"
     " line; a line 'Recall:' looks something up. The last line is 'Answer:' and a few words."
 )
+FREE = (
+    "Answer the question. Lines that begin with 'Facts:' were looked up for you; a line 'Recall:' and a few words looks"
+    " something up. Reason in short paragraphs. The last line is 'Answer:' and a few words."
+)
+"""The same without worked examples, for models that think by themselves."""
 ANSWERED = (
     (
         "Who wrote the novel that the film Blade Runner is based on?",
@@ -71,6 +77,10 @@ QUESTION_ZH = (
     "回答问题。以“Facts:”开头的行是为你查到的资料。用短句思考，每行一句；以“回忆：”开头的行用来查资料。"
     "最后一行以“答案：”开头，只写几个字。"
 )
+FREE_ZH = (
+    "回答问题。以“Facts:”开头的行是为你查到的资料；以“回忆：”开头、后面跟几个字的行用来查资料。"
+    "分成短段落推理。最后一行以“答案：”开头，只写几个字。"
+)
 ANSWERED_ZH = (
     (
         "电影《银翼杀手》改编自谁的小说？",
@@ -103,13 +113,26 @@ def is_backtrack(step: str) -> bool:
 
 
 def label(step: str) -> tuple[str, str]:
-    """The label that a line begins with, and what it says after that; without one the label is empty.
+    """The label that the last labelled line of a step begins with, and what it says after that; without one, no label.
 
-    >>> label("Answer: 42"), label("答案：北京"), label("Note: so"), label("So it is.")
-    (('Answer', '42'), ('答案', '北京'), ('', 'Note: so'), ('', 'So it is.'))
+    >>> label("Answer: 42"), label("答案：北京"), label("Note: so"), label("So it is.\\n**Final Answer:** yes")
+    (('Answer', '42'), ('答案', '北京'), ('', 'Note: so'), ('Final Answer', 'yes'))
     """
-    found = _LABEL.fullmatch(step.strip())
-    return (found[1], (found[2] or "").strip()) if found else ("", step.strip())
+    lines = step.strip().splitlines()
+    for first in reversed(range(len(lines))):
+        if found := _LABEL.fullmatch("\n".join(lines[first:])):
+            return found[1], (found[2] or "").strip("* \t\n")
+    return "", step.strip()
+
+
+def unboxed(answer: str) -> str:
+    r"""What stands in the last box of an answer, or all of it.
+
+    >>> unboxed(r"so \boxed{\frac{1}{2}}."), unboxed("Paris")
+    ('\\frac{1}{2}', 'Paris')
+    """
+    boxes: list[str] = _BOXED.findall(answer)
+    return boxes[-1].strip() if boxes else answer
 
 
 def arithmetic(numbers: Sequence[int], target: int) -> list[Message]:
@@ -130,26 +153,33 @@ def _puzzle(numbers: Sequence[int], target: int) -> str:
     return f"Target: {target}\nNumbers: {' '.join(map(str, numbers))}"
 
 
-def question(text: str, before: Sequence[Message] = ()) -> list[Message]:
-    """A question after answered ones and what was said `before`; the next turn is the assistant's, who thinks."""
+def question(text: str, before: Sequence[Message] = (), end: str = "\n", free: bool = False) -> list[Message]:
+    """A question after answered ones, in steps ended by `end`, and what was said `before`; the assistant is next.
+
+    A `free` question stands without answered ones.
+    """
     chinese = _IDEOGRAPH.search(text) and not _KANA.search(text)  # with kana it is Japanese
-    rules, answered, ask = (QUESTION_ZH, ANSWERED_ZH, "问题：") if chinese else (QUESTION, ANSWERED, "Question: ")
+    ask, rules = ("问题：", FREE_ZH if free else QUESTION_ZH) if chinese else ("Question: ", FREE if free else QUESTION)
     turns: list[Message] = []
-    for asked, lines in answered:
-        turns += [Message("user", f"{ask}{asked}"), Message("assistant", "\n".join(lines))]
-    turns[0] = Message("user", f"{rules}\n{turns[0].content}")
+    for asked, lines in () if free else ANSWERED_ZH if chinese else ANSWERED:
+        turns += [Message("user", f"{ask}{asked}"), Message("assistant", end.join(lines))]
     system = [turn for turn in before if turn.role == "system"]
     earlier = [turn for turn in before if turn.role != "system"]
-    return [*system, *turns, *earlier, Message("user", f"{ask}{text}")]
+    turns += [*earlier, Message("user", f"{ask}{text}")]
+    first = turns.index(next(turn for turn in turns if turn.role == "user"))
+    turns[first] = Message("user", f"{rules}\n{turns[first].content}")
+    return [*system, *turns]
 
 
-def recalled(facts: Sequence[str], tried: Sequence[str]) -> str:
+def recalled(facts: Sequence[str], tried: Sequence[str], end: str = "\n") -> str:
     """What the memory recalled as data for the path: facts on one line, what was tried elsewhere on another.
+
+    Each is ended by `end`, as steps are.
 
     Line breaks inside a text would look like steps, so they become spaces.
     """
     lines = ((FACTS, facts), (TRIED, tried))
-    return "".join(f"{label}: {_numbered(texts)}\n" for label, texts in lines if texts)
+    return "".join(f"{label}: {_numbered(texts)}{end}" for label, texts in lines if texts)
 
 
 def _numbered(texts: Sequence[str]) -> str:

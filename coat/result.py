@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from coat.problem import Problem
 from coat.tasks import Task
+from coat.thoughts import said
 from coat.trace import Hits, Tree
 from coat.usage import Usage
 from search import Node
@@ -67,7 +68,7 @@ def choose(tree: Tree, task: Task, problem: Problem) -> tuple[Node, str | None, 
 
 def answer_of(tree: Tree, task: Task, problem: Problem, node: Node) -> str:
     """The answer that the path to `node` gives."""
-    return task.answer(problem, [each.step.text for each in tree.path(node.id)])
+    return task.answer(problem, said([each.step for each in tree.path(node.id)]))
 
 
 def _most_promising(tree: Tree) -> Node:
@@ -81,7 +82,7 @@ def check(task: Task, problem: Problem, tree: Tree, node: Node, answer: str | No
     """Whether the answer is right, by the task's verifier or the gold answer; None where nothing can tell."""
     if answer is None:
         return False if task.verifies or problem.gold is not None else None
-    verdict = task.verify(problem, [each.step.text for each in tree.path(node.id)])
+    verdict = task.verify(problem, said([each.step for each in tree.path(node.id)]))
     return task.grade(problem, answer) if verdict is None else verdict
 
 

@@ -15,7 +15,7 @@ class Settings:
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
     `temperature`, `step_end` (what ends a step, but for inside a code block or a formula) and `step_tokens` (its most
-    tokens) None are the task's own.
+    tokens) None are the task's own. `max_think` is the most tokens of a path's thoughts, where the model thinks.
     `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `retries` is
     after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
     power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
@@ -41,6 +41,7 @@ class Settings:
     temperature: float | None = None
     step_end: str | None = None
     step_tokens: int | None = None
+    max_think: int = 1024
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
@@ -64,7 +65,7 @@ class Settings:
             value = getattr(self, each.name)
             fits = is_kind(value, kind) or (value is None and bool(other))
             _demand(fits, each.name, KINDS[kind], repr(value))
-        for name in ("width", "keep", "simulations", "parallel", "retries"):
+        for name in ("width", "keep", "simulations", "parallel", "retries", "max_think"):
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
         for name in ("tokens", "seconds"):

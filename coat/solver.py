@@ -14,11 +14,12 @@ from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError
 from coat.evaluators import Evaluator, Path, combine
 from coat.journal import Run
-from coat.models import Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
+from coat.models import Completion, Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
 from coat.problem import Problem
 from coat.result import Result, Stop, check, choose, recalled_on
 from coat.settings import Settings
 from coat.tasks import Task
+from coat.thoughts import STEP_END, Thoughts, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
 from search import Budget, Evaluate, Evaluation, Expand, Expansion, Node, Reply, Request, Step, drive
@@ -43,8 +44,9 @@ class Solver:
         self.stop: Stop | None = None
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
         self._step_tokens = settings.step_tokens or task.step_tokens
-        self._step_end = (settings.step_end,) if settings.step_end else task.step_end
-        self._budget = Budget(settings.tokens, self._step_tokens + evaluator.cost(self._step_tokens))
+        self._thoughts = Thoughts(model.capabilities.thinking, settings.max_think, settings.step_tokens)
+        longest = max(self._step_tokens, self._thoughts.step_tokens)
+        self._budget = Budget(settings.tokens, longest + evaluator.cost(longest))
         self._opened: dict[int, Prompt] = {}
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
@@ -133,7 +135,7 @@ class Solver:
         elif answers and self.settings.accept is not None and value >= self.settings.accept:
             self.stop = "accepted"
         if self._associations is not None and verdict is not None:
-            texts = self._texts(node)
+            texts = said(self._steps(node))
             self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 
     def _result(self) -> Result:
@@ -183,24 +185,25 @@ class Solver:
 
     async def _expand(self, request: Expand, seeds: tuple[int, ...], seen: tuple[Draw, ...]) -> Expansion:
         node = self.tree[request.node]
-        texts = self._texts(node)
+        steps = self._steps(node)
         hits = await self._recalled[node.id]
         account = self.usage.fork()
-        prompt = self._open(node, texts, hits)
+        prompt = self._open(node, hits)
         sampling = Sampling(
             max_tokens=self._step_tokens,
-            stop=self._step_end,
+            stop=self.task.step_end,
             blocks=True,
             complete=self.task.step_complete,
             temperature=self._temperature(request),
             top_k=self.settings.top_k,
             top_p=self.settings.top_p,
         )
+        sampling = self._thoughts.sampling(steps, sampling)
         ids = tuple(hit["id"] for hit in hits)
         account.expansions += 1
         try:
             distinct = request.distinct and self._model.capabilities.distinct
-            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else (), self._rules(texts))
+            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else (), self._rules(steps))
             completions = await self._model.sample(asked, account)
             self._draws[id(request)] = tuple(each.draw for each in completions if each.draw)
         except ContextError:
@@ -210,23 +213,31 @@ class Solver:
             return Expansion((), ids)
         finally:
             self.usage.add(account)
-        steps = []
+        found = []
         for completion in completions:
             if completion.finish == "context":
                 self._context_full = True
                 continue
             try:
-                action, text = self.task.parse(self.problem, texts, completion.text)
+                found.append(self._read(steps, completion))
             except IllegalStepError:
                 self.usage.illegal += 1
-                continue
-            state = self.task.state(self.problem, [*texts, text]) if action in ("think", "recall") else ""
-            steps.append(Step(text, action, completion.tokens, completion.logprob, completion.generated, state))
-        return Expansion(tuple(steps), ids, account.spent)
+        return Expansion(tuple(found), ids, account.spent)
 
-    def _rules(self, path: Sequence[str]) -> Rules | None:
-        """The task's rules for a step after `path`, by which it ends as soon as it breaks one."""
-        possible = self.task.possible(self.problem, path) if self.settings.rules else None
+    def _read(self, steps: Sequence[Step], completion: Completion) -> Step:
+        """What the model wrote after `steps`, as the next; IllegalStepError where the rules forbid it."""
+        cost = (completion.tokens, completion.logprob, completion.generated)
+        if self._thoughts.left(steps) or self._thoughts.begins(completion.text):
+            return Step(check_thought(steps, completion.text), "think", *cost, thought=True)
+        path = said(steps)
+        action, text = self.task.parse(self.problem, path, completion.text, completion.finish == "eos")
+        state = self.task.state(self.problem, [*path, text]) if action in ("think", "recall") else ""
+        return Step(text, action, *cost, state)
+
+    def _rules(self, steps: Sequence[Step]) -> Rules | None:
+        """The task's rules for what follows `steps`, by which it ends as soon as it breaks one; a thought has none."""
+        free = not self.settings.rules or self._thoughts.left(steps)
+        possible = None if free else self.task.possible(self.problem, said(steps))
         return None if possible is None else Rules(self.task.name, possible)
 
     def _temperature(self, request: Expand) -> float:
@@ -240,8 +251,8 @@ class Solver:
         names = (f"{self.settings.seed}:{node}:{n}".encode() for n in range(first, first + width))
         return tuple(int.from_bytes(hashlib.sha256(name).digest()[:4]) for name in names)
 
-    def _texts(self, node: Node) -> list[str]:
-        return [each.step.text for each in self.tree.path(node.id)]
+    def _steps(self, node: Node) -> list[Step]:
+        return [each.step for each in self.tree.path(node.id)]
 
     def _recall(self, node: Node, logged: bool) -> Awaitable[list[dict[str, Any]]]:
         """What the memory has for the expansion of `node`; once a node, so that the path to its children stays one."""
@@ -257,19 +268,23 @@ class Solver:
             if node.step.action == "recall":
                 asked = f"{asked} {prompts.label(node.step.text)[1]}"
             known = [number for each in self.tree.up(node.id) for number in each.recalled]
-            texts = self._texts(node)
+            texts = [step.text for step in self._steps(node)]
             hits = await asyncio.to_thread(self._associations.recall, asked, texts, known, episodes)
             self._run.recalled(node.id, hits)
         self.hits[node.id] = hits
         self.usage.recalls += 1
         return hits
 
-    def _open(self, node: Node, texts: Sequence[str], hits: Sequence[dict[str, Any]]) -> Prompt:
+    def _open(self, node: Node, hits: Sequence[dict[str, Any]]) -> Prompt:
         """The prompt after which the steps below `node` are sampled."""
         if node.id not in self._opened:
-            data = self.task.note(self.problem, texts) + lines(hits)
-            begun = self._closed(node) if node.parent is None else (*self._closed(node), Text(self._step_end[0]))
-            self._opened[node.id] = (*begun, Text(data)) if data else begun
+            steps = self._steps(node)
+            thinking = self._thoughts.left(steps)
+            self.usage.unclosed += self._thoughts.open(steps) and not thinking
+            end = STEP_END if thinking else self.task.step_end[0]
+            told = ("" if thinking else self.task.note(self.problem, said(steps))) + lines(hits, end)
+            begun = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
+            self._opened[node.id] = tuple(piece for piece in begun if not isinstance(piece, Text) or piece.text)
         return self._opened[node.id]
 
     def _closed(self, node: Node) -> Prompt:
@@ -291,14 +306,15 @@ class Solver:
 
     async def _judge(self, node: Node, account: Usage) -> tuple[float, dict[str, float]]:
         """V of the path to `node`, and its parts."""
-        texts = self._texts(node)
+        steps = self._steps(node)
         if node.step.action == "answer" and self.settings.verify:
-            verdict = self.task.verify(self.problem, texts)
+            verdict = self.task.verify(self.problem, said(steps))
             if verdict is not None:
                 return float(verdict), {"verifier": float(verdict)}
-        steps = tuple(each.step for each in self.tree.path(node.id))
+        bare = tuple(map(self._thoughts.bare, steps))
+        path = Path(self.problem, bare, self._closed(node), self._thoughts.ending(steps))
         try:
-            parts = await self._evaluator.evaluate(Path(self.problem, steps, self._closed(node)), account)
+            parts = await self._evaluator.evaluate(path, account)
         except ContextError:
             self._context_full = True
             return 0.0, {}
@@ -306,6 +322,6 @@ class Solver:
         hits = await self._recalled[node.parent or 0]
         if self._associations is None or not hits:
             return value, parts
-        associated = await asyncio.to_thread(self._associations.weigh, hits, texts[-1], texts[:-1])
+        associated = await asyncio.to_thread(self._associations.weigh, hits, path.texts[-1], path.texts[:-1])
         value = combine(value, associated, self.settings.beta)
         return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}

@@ -11,6 +11,7 @@ class Usage:
     `generated`: tokens sampled. `scored`: tokens read for judgements. `replayed`: tokens of either kind that
     the journal supplied, so that no model worked for them. `evaluated`: rows the model really decoded, in
     `decodes` calls. `unique`: distinct token prefixes over all requests, the least that had to be evaluated.
+    `unclosed`: thoughts that were ended because they had cost their budget.
     """
 
     generated: int = 0
@@ -24,6 +25,7 @@ class Usage:
     recalls: int = 0
     illegal: int = 0
     unreadable: int = 0
+    unclosed: int = 0
     seconds: float = 0.0
     _prefixes: set[int] = field(default_factory=set, repr=False, compare=False)
 
@@ -57,5 +59,5 @@ class Usage:
 
 COUNTS = (
     *("generated", "scored", "evaluated", "unique", "replayed", "decodes"),
-    *("expansions", "evaluations", "recalls", "illegal", "unreadable"),
+    *("expansions", "evaluations", "recalls", "illegal", "unreadable", "unclosed"),
 )

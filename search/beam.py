@@ -20,14 +20,14 @@ def beam(
     distinct: bool = False,
     budget: Budget | None = None,
 ) -> Search:
-    """On each of at most `depth` levels, expand the `keep` best judged open states by `width` steps and judge these.
+    """On each level, expand the `keep` best judged open states above `depth` by `width` steps and judge these.
 
     Equal steps after one state are merged, with `distinct` they are not drawn at all. A state that the model steps back
     from is dropped.
     """
     budget = budget or Budget()
     states = [0]
-    for _ in range(depth):
+    while states:
         found: list[int] = []
         waiting = deque(states)
         outstanding: deque[tuple[Request, int, int]] = deque()
@@ -56,7 +56,7 @@ def beam(
                 credit(tree, request.nodes, mean)
                 found += request.nodes
             budget.settle(granted, tokens)
-        states = best(tree, found, keep)
+        states = best(tree, [node for node in found if tree[node].depth < depth], keep)
     return tree
 
 

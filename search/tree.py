@@ -16,7 +16,7 @@ class Step:
 
     `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
     None where unknown; `generated` counts the tokens it cost. `state` is what paths share that have the same future,
-    empty where that is unknown.
+    empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth.
     """
 
     text: str
@@ -25,6 +25,7 @@ class Step:
     logprob: float | None = None
     generated: int = 0
     state: str = ""
+    thought: bool = False
 
     @property
     def mean_logprob(self) -> float:
@@ -81,7 +82,8 @@ class Tree:
 
     def add(self, parent: int, step: Step) -> int:
         """Append a child of `parent`; its id."""
-        node = Node(len(self.nodes), parent, step, self.nodes[parent].depth + 1, status=STATUS[step.action])
+        depth = self.nodes[parent].depth + (not step.thought)
+        node = Node(len(self.nodes), parent, step, depth, status=STATUS[step.action])
         self.nodes.append(node)
         self.states.add(step.state)
         self.nodes[parent].children.append(node.id)
@@ -160,7 +162,7 @@ def _node_dict(node: Node) -> dict[str, Any]:
     return {name: getattr(node, name) for name in SAVED} | {
         "recalled": list(node.recalled),
         "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
-        | {"logprob": step.logprob, "generated": step.generated, "state": step.state},
+        | {"logprob": step.logprob, "generated": step.generated, "state": step.state, "thought": step.thought},
     }
 
 
@@ -175,7 +177,7 @@ def _check(tree: Tree, number: int) -> None:
         raise ValueError("not a tree: ids must count from 0, and the root alone has no parent")
     if node.parent is not None and not 0 <= node.parent < number:
         raise ValueError(f"not a tree: node {number} must have a parent with a lower id, not {node.parent}")
-    if node.depth != (0 if node.parent is None else tree[node.parent].depth + 1):
+    if node.depth != (0 if node.parent is None else tree[node.parent].depth + (not node.step.thought)):
         raise ValueError(f"not a tree: node {number} cannot have depth {node.depth}")
     if node.status not in STATUS.values() or node.step.action not in STATUS:
         raise ValueError(f"not a tree: node {number} has status {node.status!r} and action {node.step.action!r}")

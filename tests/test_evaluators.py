@@ -108,10 +108,16 @@ def test_rlhflow_reads_each_step_as_a_turn_that_a_plus_answers() -> None:
     )
 
 
+def test_skywork_reads_question_and_steps_as_lines() -> None:
+    first, second = STEPS
+    assert asked_of(READINGS["skywork"], [first]) == ("<|endoftext|>1 4 6\n", "4 * 1 = 4\n")
+    assert asked_of(READINGS["skywork"], [first, second]) == ("<|endoftext|>1 4 6\n4 * 1 = 4\n", "4 * 6 = 24\n")
+
+
 TEXTS = st.text("ab 12+=?", min_size=1, max_size=24).filter(str.strip)
 
 
-@given(st.lists(TEXTS, min_size=2, max_size=9), TEXTS, st.sampled_from(["math-shepherd", "rlhflow"]))
+@given(st.lists(TEXTS, min_size=2, max_size=9), TEXTS, st.sampled_from(["math-shepherd", "rlhflow", "skywork"]))
 def test_what_was_read_for_the_parent_is_how_the_childs_reading_begins(
     texts: list[str], question: str, preset: str
 ) -> None:

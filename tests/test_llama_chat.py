@@ -11,7 +11,7 @@ from coat.models import Message, Text
 from coat.models.catalog import load
 from coat.models.llama import LlamaModel
 from coat.models.llama.bindings import Llama
-from coat.models.llama.chat import ChatTemplate
+from coat.models.llama.chat import ChatTemplate, find_markers
 
 pytestmark = pytest.mark.xdist_group("llama")
 
@@ -137,11 +137,60 @@ def test_a_template_with_a_switch_thinks_only_when_asked_to(think: str | None, t
 
 
 def test_a_template_without_a_switch_cannot_be_told_to_think() -> None:
-    plain = "{% for m in messages %}{{ m.content }}{% endfor %} thinking"
+    plain = "{% for m in messages %}{{ m.content }}{% endfor %} thinking </think>"
     assert ChatTemplate(plain, "", "", "auto").switch == ChatTemplate(plain, "", "").switch == ""
     for think in ("on", "off"):
-        with pytest.raises(ModelError, match=f"has no switch for thinking; leave out --think {think}"):
+        with pytest.raises(ModelError, match=f"has no switch for thinking, and no markers for it; leave out --think {think}"):
             ChatTemplate(plain, "", "", think)
+
+
+OPENING = "{% for m in messages %}[{{ m.content.split('</think>')[-1] }}]{% endfor %}{{ '<think>\\n' }}"
+SILENT = "{% for m in messages %}[{{ m.content.split('</think>')[-1] }}]{% endfor %}{# <think> #}"
+
+
+@pytest.mark.parametrize(
+    ("source", "think", "opened", "tail"),
+    [
+        (OPENING, None, True, "]<think>\n"),
+        (OPENING, "on", True, "]<think>\n"),
+        (OPENING, "auto", True, "]<think>\n"),
+        (OPENING, "off", False, "]<think>\n\n</think>\n\n"),
+        (SILENT, None, False, "]"),
+        (SILENT, "auto", False, "]"),
+        (SILENT, "on", True, "]<think>\n"),
+        (SILENT, "off", False, "]<think>\n\n</think>\n\n"),
+        (SWITCHED, "on", True, "]<think>"),
+        (SWITCHED, None, False, "]<think></think>"),
+    ],
+)
+def test_a_template_with_markers_begins_a_thought_or_leaves_it_out(
+    source: str, think: str | None, opened: bool, tail: str
+) -> None:
+    template = ChatTemplate(source, "", "", think)
+    assert template.thinking is not None
+    assert template.thinking.opened is opened
+    pieces = template.render([Message("user", "Hi"), Message("assistant", "So")])
+    assert "".join(piece.text for piece in pieces) == f"[Hi{tail}So"
+    assert pieces[-1] == Text("So")
+
+
+@pytest.mark.parametrize(
+    ("template", "tokens", "close"),
+    [
+        ("{{ '<think>' }} {{ '</think>' }}", (), "</think>"),
+        ("{{ content.split('</think>') }}", (), None),
+        ("", ("<think>", "</think>"), "</think>"),
+        ("", ("<think>",), None),
+        ("[THINK]x[/THINK]", (), "[/THINK]"),
+        ("<|user|>x<|end|>", (), None),
+        ("<|start|>assistant<|channel|>analysis<|message|>x<|end|>", (), "<|end|>"),
+    ],
+)
+def test_the_markers_are_those_that_the_template_or_the_vocabulary_knows(
+    template: str, tokens: tuple[str, ...], close: str | None
+) -> None:
+    found = find_markers(template, tokens.__contains__)
+    assert (found and found.close) == close
 
 
 def test_a_damaged_template_says_so() -> None:

@@ -17,6 +17,18 @@ def read(*pieces: bytes, stop: tuple[str, ...] = (), complete: tuple[str, ...] =
     return transcript
 
 
+def test_a_text_ends_after_what_belongs_to_it() -> None:
+    transcript = Transcript(Sampling(stop=("\n\n",), until=("</t>",), blocks=True))
+    assert [transcript.add(0, piece) for piece in (b"so", b"</", b"t> and\n\n")] == [False, False, True]
+    assert transcript.text == "so</t>"
+    transcript = Transcript(Sampling(stop=("\n\n",), until=("</t>",), blocks=True))
+    assert transcript.add(0, b"so\n\n</t>")
+    assert transcript.text == "so"
+    transcript = Transcript(Sampling(stop=("\n\n",), until=("</t>",), blocks=True))
+    assert transcript.add(0, b"```\n\n</t>")
+    assert transcript.text == "```\n\n</t>"
+
+
 def cut(text: str, *pieces: bytes) -> tuple[int | str, ...]:
     """`cut_tokens` over numbered pieces; what is tokenized anew is given as its letters."""
     return cut_tokens(text, range(len(pieces)), lambda token: pieces[token], list)  # type: ignore[arg-type]

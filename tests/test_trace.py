@@ -78,6 +78,7 @@ def test_the_tree_as_a_graph_has_its_edges_and_the_jsons_names() -> None:
         "logprob": None,
         "generated": 2,
         "state": "",
+        "thought": False,
     }
 
 

@@ -169,15 +169,17 @@ def _thinking(template: str) -> str:
     """What the chat template says of thinking before an answer."""
     from jinja2 import TemplateError
 
-    from coat.models.llama.chat import find_switch
+    from coat.models.llama.chat import find_markers, find_switch
 
     try:
         switch = find_switch(template)
     except TemplateError as error:
         return f"unknown: the template is damaged ({error})"
+    markers = find_markers(template, lambda text: False)
+    between = f", between {markers.open.strip()} and {markers.close}" if markers else ""
     if switch:
-        return f"switch: --think on sets {switch}"
-    return "always" if "</think>" in template else "no"
+        return f"switch: --think on sets {switch}{between}"
+    return f"as it likes{between}; --think on or off asks for it" if markers else "no"
 
 
 def _facts(header: "Header") -> dict[str, Any]:

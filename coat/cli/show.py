@@ -59,6 +59,8 @@ def _label(node: Node, best: bool) -> "Text":
     label.append(text[:LONGEST] + ("…" if len(text) > LONGEST else ""), style="bold" if best else "")
     if node.step.action not in ("think", "answer"):
         label.append(f" [{node.step.action}]", style="magenta")
+    if node.step.thought:
+        label.append(" [thought]", style="magenta")
     label.append(f"  {value:.2f} ×{node.visits}", style="dim")
     if node.recalled:
         label.append(f"  ⟵ {len(node.recalled)} recalled", style="cyan")
@@ -104,5 +106,5 @@ def cost(usage: Mapping[str, Any]) -> str:
     parts = [f"{usage['generated']} tokens generated", f"{usage['scored']} scored"]
     parts += [f"{usage['replayed']} replayed"] if usage["replayed"] else []
     parts += [f"{usage['evaluated']} evaluated ({usage['unique']} unique)", f"{usage['expansions']} expansions"]
-    parts += [f"{usage[name]} {name}" for name in ("recalls", "illegal", "unreadable") if usage[name]]
+    parts += [f"{usage[name]} {name}" for name in ("recalls", "illegal", "unreadable", "unclosed") if usage[name]]
     return ", ".join(parts) + f", {usage['seconds']:.1f} s"

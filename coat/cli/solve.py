@@ -58,7 +58,7 @@ def solve(
     prm: Annotated[
         str | None, typer.Option(help="The judge of --evaluator prm; with a head MODEL#HEAD.safetensors.")
     ] = None,
-    reading: Annotated[str | None, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm.")] = None,
+    reading: Annotated[str | None, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm, skywork.")] = None,
     memory: Annotated[Path | None, typer.Option(help="A memory file whose facts are recalled.")] = None,
     tokens: Annotated[int, typer.Option(help="The token budget, generated + scored.")] = 8192,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
@@ -82,6 +82,7 @@ def solve(
     gpu_layers: Annotated[int | None, typer.Option(help="Layers on the GPU; default: all, where there is one.")] = None,
     cache_type: Annotated[str | None, typer.Option(help="Of the KV cache: f16, q8_0, q4_0; default: f16.")] = None,
     think: Annotated[str | None, typer.Option(help="Where the model can: on, off, auto; default: off.")] = None,
+    max_think: Annotated[int, typer.Option(help="Tokens after which a thought is ended.")] = 1024,
     verify: Annotated[bool, typer.Option(help="Let the task's verifier judge answers and end the search.")] = True,
     distinct: Annotated[bool, typer.Option(help="Draw siblings without replacement.")] = True,
     episodes: Annotated[bool, typer.Option(help="Enter no state that another branch has reached.")] = True,
@@ -123,6 +124,7 @@ def solve(
         "temperature": temperature,
         "step_end": None if step_end is None else step_end.replace("\\n", "\n").replace("\\t", "\t"),
         "step_tokens": step_tokens,
+        "max_think": max_think,
         "accept": accept,
         "beta": beta,
         "recall": recall,

@@ -44,9 +44,9 @@ class Message:
 class Sampling:
     """How tokens are drawn: `temperature` 0 is greedy; top-k comes first, then top-p.
 
-    A text ends before the first of `stop`, at an end-of-generation token, or after `max_tokens`. One that begins with
-    one of `complete` is that, whole by itself. With `blocks` a stop string inside a code block or a displayed formula
-    ends nothing; a server stops there all the same.
+    A text ends before the first of `stop`, after the first of `until`, at an end-of-generation token, or after
+    `max_tokens`. One that begins with one of `complete` is that, whole by itself. With `blocks` a stop string inside a
+    code block or a displayed formula ends nothing; a server stops there all the same, and knows no `until`.
     """
 
     max_tokens: int = 64
@@ -56,6 +56,7 @@ class Sampling:
     top_p: float = 0.95
     complete: tuple[str, ...] = ()
     blocks: bool = False
+    until: tuple[str, ...] = ()
 
     def whole(self, text: str) -> str | None:
         """What `text` is complete as, by its beginning; None where it is not.
@@ -150,12 +151,31 @@ class Notation:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """The markers between which a model thinks before it answers.
+
+    A thought begins with `open`, which `chat` has written already where it is `opened`, and ends with `close`, which
+    `after` sets apart from what is said. The texts of completions hold the markers.
+    """
+
+    open: str
+    close: str
+    after: str = "\n\n"
+    opened: bool = False
+
+    @property
+    def ending(self) -> Text:
+        """What ends a thought that the model has not ended."""
+        return Text(f"\n{self.close}{self.after}", control=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a model can do; an evaluator that needs more is refused by name.
 
     `context` is the longest path in tokens (prompt and continuation). `tokens`: it works on token ids.
     `logprobs`: completions carry their log-probability. `candidates`: it can score. `notation`: what it reads and
-    writes instead of conversations. `distinct`: it can draw without replacement.
+    writes instead of conversations. `distinct`: it can draw without replacement. `thinking`: what it thinks between.
     """
 
     context: int
@@ -164,6 +184,7 @@ class Capabilities:
     candidates: bool
     notation: Notation | None = None
     distinct: bool = False
+    thinking: Thinking | None = None
 
 
 class Scope(ABC):

@@ -35,13 +35,16 @@ def prompt_text(prompt: Prompt, name: str) -> str:
     return "".join(piece.text for piece in prompt if isinstance(piece, Text))
 
 
-def find_stop(text: str, stop: Sequence[str]) -> tuple[int, int] | None:
+def find_stop(text: str, stop: Sequence[str], until: Sequence[str] = ()) -> tuple[int, int] | None:
     """Where the stop string that is complete first begins and ends in `text`; of two at once the longer one.
 
-    >>> find_stop("one. two\\n", ("\\n", ". "))
-    (3, 5)
+    One of `until` belongs to the text: what begins there is empty.
+
+    >>> find_stop("one. two\\n", ("\\n", ". ")), find_stop("one!\\n", ("\\n",), ("!",))
+    ((3, 5), (4, 4))
     """
     found = [(text.find(each), len(each)) for each in stop if each and each in text]
+    found += [(text.find(each) + len(each), 0) for each in until if each in text]
     if not found:
         return None
     start, length = min(found, key=lambda place: (sum(place), place[0]))

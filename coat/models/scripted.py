@@ -19,6 +19,7 @@ from coat.models import (
     Sampling,
     ScoreRequest,
     Text,
+    Thinking,
     Tokens,
 )
 from coat.models.plain import find_stop, plain_chat, prompt_text
@@ -43,7 +44,7 @@ class ScriptedModel:
     `decodes`. `logprob` maps (prompt text, sampled text with its stop string) to the sum of the natural
     log-probabilities, default -1 for each token sampled; `logprobs=False` leaves it out. `delay` gives the
     seconds that a request takes, default none. After `fail_after` requests every further one fails with
-    BackendError.
+    BackendError. `thinking` are the markers of its thoughts, which the script writes like any other text.
 
     Usage is that of an ideal engine whose prefix cache is empty when the account begins and never forgets:
     the last token sampled is not decoded, an end-of-generation token counts as generated, siblings are
@@ -64,11 +65,12 @@ class ScriptedModel:
         logprob: Callable[[str, str], float] | None = None,
         delay: Callable[[SampleRequest | ScoreRequest], float] | None = None,
         fail_after: int | None = None,
+        thinking: Thinking | None = None,
     ) -> None:
         self.name, self.note = name, ""
         self.fingerprint = f"scripted:{name}:context={context}:tokens={tokens}"
         self.capabilities = Capabilities(
-            context=context, tokens=tokens, logprobs=logprobs, candidates=scores is not None
+            context=context, tokens=tokens, logprobs=logprobs, candidates=scores is not None, thinking=thinking
         )
         self._replies, self._scores, self._logprob = replies, scores, logprob
         self._delay, self._fail_after = delay, fail_after
@@ -76,8 +78,13 @@ class ScriptedModel:
         self._closed = False
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
-        """The messages' texts, one under the other; an assistant's message at the end is left open."""
-        return plain_chat(messages)
+        """The messages' texts, one under the other, and the marker that opens a thought, where it is opened.
+
+        An assistant's message at the end is left open.
+        """
+        thinking = self.capabilities.thinking
+        opening = (Text(thinking.open, control=True),) if thinking is not None and thinking.opened else ()
+        return (*plain_chat(messages), *opening)
 
     def path(self, prompt: Prompt) -> Tokens | str:
         """The code points of the prompt's characters, or its text where `tokens=False`."""
@@ -159,7 +166,7 @@ class ScriptedModel:
     def _complete(self, prompt: str, reply: str, sampling: Sampling, room: int) -> Completion:
         limit = min(sampling.max_tokens, room)
         reply = sampling.whole(reply) or reply
-        start, end = find_stop(reply, sampling.stop) or (len(reply), len(reply) + 1)
+        start, end = find_stop(reply, sampling.stop, sampling.until) or (len(reply), len(reply) + 1)
         finish: Finish = "stop" if end <= len(reply) else "eos"
         if end > limit:
             start = end = limit

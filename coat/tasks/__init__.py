@@ -53,8 +53,11 @@ class Task(Protocol):
         """The most steps that a solution takes."""
         ...
 
-    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
-        """What the model wrote after `path`, as an action and a text; IllegalStepError where the rules forbid it."""
+    def parse(self, problem: Problem, path: Sequence[str], text: str, last: bool = False) -> tuple[Action, str]:
+        """What the model wrote after `path`, as an action and a text; IllegalStepError where the rules forbid it.
+
+        `last`: the model ended its turn with it.
+        """
         ...
 
     def possible(self, problem: Problem, path: Sequence[str]) -> Callable[[str], bool] | None:
@@ -104,17 +107,23 @@ def get(name: str) -> Task:
     return TASKS[name]()
 
 
-def adapt(task: Task, model: LanguageModel, rules: bool = True) -> Task:
+def adapt(task: Task, model: LanguageModel, rules: bool = True, step_end: str | None = None) -> Task:
     """`task` in the text that `model` reads and writes; without `rules`, steps that break them are taken as well.
+
+    `step_end` ends its steps instead of what else would.
 
     Raises:
         InputError: the model was trained on something else, or the task cannot do without rules.
     """
-    notation = model.capabilities.notation
-    if notation is None and rules:
-        return task
-    if notation is None:
+    notation, thinking = model.capabilities.notation, model.capabilities.thinking
+    if notation is None and not rules:
         raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
-    if notation.name == Puzzle.NOTATION and isinstance(task, Arithmetic):
-        return (Puzzle if rules else Unruled)(task.name, task.target, notation.backtrack)
-    raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
+    if notation is not None and (notation.name != Puzzle.NOTATION or not isinstance(task, Arithmetic)):
+        raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
+    if notation is not None and isinstance(task, Arithmetic):
+        task = (Puzzle if rules else Unruled)(task.name, task.target, notation.backtrack)
+    elif isinstance(task, QuestionAnswering):
+        task = QuestionAnswering(free=thinking is not None and thinking.opened)
+    if step_end is not None:
+        task.step_end = (step_end,)
+    return task

@@ -106,7 +106,7 @@ class Arithmetic:
             _apply(numbers, text)
         return numbers
 
-    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+    def parse(self, problem: Problem, path: Sequence[str], text: str, last: bool = False) -> tuple[Action, str]:
         """`a op b = c`, true and from what is left; the numbers left may follow in brackets and must then be right.
 
         Raises:

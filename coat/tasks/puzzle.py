@@ -53,7 +53,7 @@ class Puzzle(Arithmetic):
         )
         return [known]
 
-    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+    def parse(self, problem: Problem, path: Sequence[str], text: str, last: bool = False) -> tuple[Action, str]:
         """A line of the notation, true and right about what is left, as `a op b = c`.
 
         Raises:
@@ -90,7 +90,7 @@ class Unruled(Puzzle):
     An ablation. An answer is still right only where every step of its path is.
     """
 
-    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
+    def parse(self, problem: Problem, path: Sequence[str], text: str, last: bool = False) -> tuple[Action, str]:
         """A line of the form, as it is.
 
         Raises:

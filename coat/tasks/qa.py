@@ -22,18 +22,24 @@ LONGEST = 20_000
 
 
 class QuestionAnswering:
-    """A question in words; graded by exact match and token F1 where the gold answer is known."""
+    """A question in words; graded by exact match and token F1 where the gold answer is known.
+
+    Steps are lines, as worked examples show, or where it is `free`, for models that think by themselves, paragraphs.
+    """
 
     name = "qa"
     summary = "answer a question in words, with facts from the memory where there is one"
     sample = "Which city is the capital of the country where the Eiffel Tower stands?"
-    step_tokens: int = 64
     temperature: float = 0.8
-    step_end: tuple[str, ...] = ("\n",)
     step_complete: tuple[str, ...] = ()
     verifies: bool = False
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+    def __init__(self, free: bool = False) -> None:
+        self.free = free
+        self.step_end: tuple[str, ...] = ("\n\n",) if free else ("\n",)
+        self.step_tokens = 256 if free else 64
 
     def read(self, text: str) -> Problem:
         """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
@@ -61,7 +67,8 @@ class QuestionAnswering:
 
     def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
         """Instructions, worked examples as earlier turns, the conversation so far, and the question."""
-        return model.chat(prompts.question(problem.question, problem.given["before"]))
+        before = problem.given["before"]
+        return model.chat(prompts.question(problem.question, before, self.step_end[0], self.free))
 
     def remarks(self, problem: Problem) -> list[str]:
         """None."""
@@ -71,8 +78,10 @@ class QuestionAnswering:
         """Up to eight steps: a few hops, each with a thought, and the answer."""
         return 8
 
-    def parse(self, problem: Problem, path: Sequence[str], text: str) -> tuple[Action, str]:
-        """One line: `Answer: …` ends the path, `Recall: …` asks the memory, anything else is a thought.
+    def parse(self, problem: Problem, path: Sequence[str], text: str, last: bool = False) -> tuple[Action, str]:
+        """`Answer: …` ends the path, `Recall: …` asks the memory, anything else is a thought.
+
+        The last line with such a label counts. What a free answer ends with is the answer without one, too.
 
         Raises:
             IllegalStepError: a line without content, one that the path already holds, one that poses as the memory's,
@@ -92,7 +101,7 @@ class QuestionAnswering:
             raise IllegalStepError(f"{step!r} was said before")
         if label in (prompts.FACTS, prompts.TRIED):
             raise IllegalStepError("what was looked up or tried comes from the memory alone")
-        return prompts.LABELS[label] if label else "think", step
+        return prompts.LABELS[label] if label else "answer" if last and self.free else "think", step
 
     def possible(self, problem: Problem, path: Sequence[str]) -> None:
         """Nothing can, before the step is complete."""
@@ -106,8 +115,8 @@ class QuestionAnswering:
         return ""
 
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
-        """What follows `Answer:`."""
-        return prompts.label(path[-1])[1] if path else ""
+        """What follows `Answer:`, and of that what stands in a box."""
+        return prompts.unboxed(prompts.label(path[-1])[1]) if path else ""
 
     def key(self, answer: str) -> str:
         """The answer without case, articles and punctuation."""

@@ -53,7 +53,13 @@ class LlamaModel(Reader):
         self.threads = llama.threads
         context = min(options.cells, llama.trained_context)
         self.capabilities = Capabilities(
-            context=context, tokens=True, logprobs=True, candidates=True, notation=_notation(llama), distinct=True
+            context=context,
+            tokens=True,
+            logprobs=True,
+            candidates=True,
+            notation=_notation(llama),
+            distinct=True,
+            thinking=self.thinking,
         )
         hashes = "+".join(map(file_hash, header.parts))
         self.fingerprint = f"{hashes}:{options.cells}:{options.batch}:{options.cache_type}:{llama_cpp.__version__}"

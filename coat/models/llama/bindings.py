@@ -132,6 +132,7 @@ class Llama:
         self._saved = (ctypes.c_uint8 * 0)()
         self._cell_bytes = 1
         self._pieces: dict[int, bytes] = {}
+        self._shown: set[int] = set()
         self._ends: dict[int, bool] = {}
         self._batch, self._columns = _batch(options.batch)
 
@@ -273,7 +274,7 @@ class Llama:
             room = -count  # a vocabulary without a token for the space spells it in three
 
     def piece(self, token: int) -> bytes:
-        """The bytes that `token` stands for; control tokens stand for none."""
+        """The bytes that `token` stands for; control tokens stand for none, unless they are shown."""
         if token not in self._pieces:
             room = 256
             while (count := self._piece_into(token, buffer := ctypes.create_string_buffer(room))) < 0:
@@ -282,7 +283,13 @@ class Llama:
         return self._pieces[token]
 
     def _piece_into(self, token: int, buffer: Any) -> int:
-        return int(llama_cpp.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, False))
+        special = token in self._shown
+        return int(llama_cpp.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, special))
+
+    def show(self, text: str) -> None:
+        """From now on the control tokens that spell `text` stand for it."""
+        self._shown.update(self.tokenize(text, True))
+        self._pieces.clear()
 
     def is_end(self, token: int) -> bool:
         """Whether `token` ends a generation."""

@@ -1,5 +1,6 @@
 """From conversations and texts to a GGUF's token ids."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -22,6 +23,13 @@ class Reader(Scope):
         except ModelError:
             llama.close()
             raise
+        self.thinking = None if self._template is None else self._template.thinking
+        self._markers: re.Pattern[str] | None = None
+        if self.thinking is not None:
+            names = (self.thinking.open.strip(), self.thinking.close)
+            self._markers = re.compile(f"({'|'.join(map(re.escape, names))})")
+            for name in names:
+                llama.show(name)
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
         """See `LanguageModel`; uses the GGUF's own chat template."""
@@ -31,6 +39,14 @@ class Reader(Scope):
         """The token ids of `prompt`, opened as the vocabulary asks for; each piece is tokenized by itself."""
         ids: list[int] = []
         for piece in prompt:
-            ids += self._tokenize(piece.text, piece.control) if isinstance(piece, Text) else piece
+            ids += self._read(piece) if isinstance(piece, Text) else piece
         opening = self._opening
         return tuple(ids) if tuple(ids[: len(opening)]) == opening else (*opening, *ids)
+
+    def _read(self, piece: Text) -> Sequence[int]:
+        """The tokens of a text, in which data cannot forge the markers of a thought, as some vocabularies let it."""
+        if piece.control or self._markers is None or not self._markers.search(piece.text):
+            return self._tokenize(piece.text, piece.control)
+        parts = self._markers.split(piece.text)
+        halves = [half for i, part in enumerate(parts) for half in ((part[:1], part[1:]) if i % 2 else (part,)) if half]
+        return [token for half in halves for token in self._tokenize(half, False)]

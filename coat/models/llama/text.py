@@ -7,7 +7,7 @@ from coat.models import Sampling
 
 
 class Transcript:
-    """The text of the tokens drawn so far; `stopped` once a stop string is complete, or the text itself is.
+    """The text of the tokens drawn so far; `stopped` once something that ends it is complete, or the text itself is.
 
     Bytes that end inside a character wait for the rest of it; bytes that are no UTF-8 become U+FFFD.
     """
@@ -18,20 +18,23 @@ class Transcript:
         self.stopped = False
         self._sampling = sampling
         self._stop = tuple(filter(None, sampling.stop))
-        self._overlap = max(map(len, self._stop), default=1) - 1
+        self._overlap = max(map(len, (*self._stop, *sampling.until)), default=1) - 1
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: int, piece: bytes) -> bool:
-        """Append a token that stands for `piece`; True where it completes the text, from which a stop string is cut."""
+        """Append a token that stands for `piece`; True where the text ends, and nothing is left that follows its end."""
         self.tokens.append(token)
         begin = max(0, len(self.text) - self._overlap)
         self.text += self._decoder.decode(piece)
         if self._sampling.complete and (whole := self._sampling.whole(self.text)) is not None:
             self.text, self.stopped = whole, True
             return True
-        found = [at for stop in self._stop if (at := self.text.find(stop, begin)) >= 0]
-        if found and not (self._sampling.blocks and in_block(self.text[: min(found)])):
-            self.text = self.text[: min(found)]
+        ends = [at for stop in self._stop if (at := self.text.find(stop, begin)) >= 0]
+        if ends and self._sampling.blocks and in_block(self.text[: min(ends)]):
+            ends = []
+        ends += [at + len(end) for end in self._sampling.until if (at := self.text.find(end, begin)) >= 0]
+        if ends:
+            self.text = self.text[: min(ends)]
             self.stopped = True
         return self.stopped
 
