@@ -110,7 +110,8 @@ def start(
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
         policy, judge = _models(stack, rules.model if model is None else model, prm, options)
-        rules = tasks.adapt(rules, policy, settings.rules, settings.step_end)
+        knobs = {**strategies.get(settings.strategy).knobs, **rules.knobs.get(settings.strategy, {}), **knobs}
+        rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = _memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from coat.models import Message
 from search import Action
@@ -28,15 +30,25 @@ SOLVED = (
 )
 """Puzzles, targets, and the lines of an assistant who solves them."""
 
-QUESTION = (
-    "Answer the question. Lines that begin with 'Facts:' were looked up for you. Think in short sentences, one on a"
-    " line; a line 'Recall:' looks something up. The last line is 'Answer:' and a few words."
-)
-FREE = (
-    "Answer the question. Lines that begin with 'Facts:' were looked up for you; a line 'Recall:' and a few words looks"
-    " something up. Reason in short paragraphs. The last line is 'Answer:' and a few words."
-)
-"""The same without worked examples, for models that think by themselves."""
+Style = Literal["lines", "free", "draft"]
+"""Steps as lines after worked examples; paragraphs, as models write that think by themselves; drafts of a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """How questions of a kind are asked: the rules by style, answered questions, and drafts of answers.
+
+    `ask` stands before a question.
+    """
+
+    lines: str
+    free: str
+    draft: str
+    ask: str
+    answered: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    drafted: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
 ANSWERED = (
     (
         "Who wrote the novel that the film Blade Runner is based on?",
@@ -73,14 +85,6 @@ ANSWERED = (
 )
 """Questions, and the lines of an assistant who answers them."""
 
-QUESTION_ZH = (
-    "回答问题。以“Facts:”开头的行是为你查到的资料。用短句思考，每行一句；以“回忆：”开头的行用来查资料。"
-    "最后一行以“答案：”开头，只写几个字。"
-)
-FREE_ZH = (
-    "回答问题。以“Facts:”开头的行是为你查到的资料；以“回忆：”开头、后面跟几个字的行用来查资料。"
-    "分成短段落推理。最后一行以“答案：”开头，只写几个字。"
-)
 ANSWERED_ZH = (
     (
         "电影《银翼杀手》改编自谁的小说？",
@@ -101,9 +105,49 @@ ANSWERED_ZH = (
         ),
     ),
 )
-"""The same in Chinese, for questions in it."""
+"""The same in Chinese."""
+
+DRAFTED = (
+    (
+        "Who wrote the novel that the film Blade Runner is based on?",
+        (
+            "Facts: (1) Blade Runner: a film based on Do Androids Dream. (2) Do Androids Dream: by Philip K. Dick.",
+            "film from Do Androids Dream",
+            "novel by Philip K. Dick",
+            "Answer: Philip K. Dick",
+        ),
+    ),
+    (
+        "Are the rivers Seine and Tiber in the same country?",
+        ("Seine: France", "Tiber: Italy", "different", "Answer: no"),
+    ),
+    ("In which year did the painter of Guernica die?", ("painter: Picasso", "died April 1973", "Answer: 1973")),
+)
+
+QUESTION = Worked(
+    "Answer the question. Lines that begin with 'Facts:' were looked up for you. Think in short sentences, one on a"
+    " line; a line 'Recall:' looks something up. The last line is 'Answer:' and a few words.",
+    "Answer the question. Lines that begin with 'Facts:' were looked up for you; a line 'Recall:' and a few words looks"
+    " something up. Reason in short paragraphs. The last line is 'Answer:' and a few words.",
+    "Answer the question. Lines that begin with 'Facts:' were looked up for you. Think step by step, but keep of each"
+    " step only a draft of at most five words, one on a line. The last line is 'Answer:' and a few words.",
+    "Question: ",
+    ANSWERED,
+    DRAFTED,
+)
+QUESTION_ZH = Worked(
+    "回答问题。以“Facts:”开头的行是为你查到的资料。用短句思考，每行一句；以“回忆：”开头的行用来查资料。"
+    "最后一行以“答案：”开头，只写几个字。",
+    "回答问题。以“Facts:”开头的行是为你查到的资料；以“回忆：”开头、后面跟几个字的行用来查资料。"
+    "分成短段落推理。最后一行以“答案：”开头，只写几个字。",
+    "回答问题。以“Facts:”开头的行是为你查到的资料。逐步思考，但每一步只写不超过五个词的草稿，每行一步。"
+    "最后一行以“答案：”开头，只写几个字。",
+    "问题：",
+    ANSWERED_ZH,
+)
 
 BACKTRACK = "Backtrack"
+REVISE = "That may be wrong. Another attempt:"
 JUDGE = "Is the last step above right, and does it lead to the answer? Reply with Yes or No."
 
 
@@ -153,21 +197,27 @@ def _puzzle(numbers: Sequence[int], target: int) -> str:
     return f"Target: {target}\nNumbers: {' '.join(map(str, numbers))}"
 
 
-def question(text: str, before: Sequence[Message] = (), end: str = "\n", free: bool = False) -> list[Message]:
+def in_chinese(text: str) -> bool:
+    """Whether `text` is Chinese: ideographs, and no kana as in Japanese."""
+    return bool(_IDEOGRAPH.search(text)) and not _KANA.search(text)
+
+
+def question(
+    worked: Worked, style: Style, text: str, before: Sequence[Message] = (), end: str = "\n"
+) -> list[Message]:
     """A question after answered ones, in steps ended by `end`, and what was said `before`; the assistant is next.
 
-    A `free` question stands without answered ones.
+    A free question stands without answered ones.
     """
-    chinese = _IDEOGRAPH.search(text) and not _KANA.search(text)  # with kana it is Japanese
-    ask, rules = ("问题：", FREE_ZH if free else QUESTION_ZH) if chinese else ("Question: ", FREE if free else QUESTION)
+    answered = {"lines": worked.answered, "free": (), "draft": worked.drafted}[style]
     turns: list[Message] = []
-    for asked, lines in () if free else ANSWERED_ZH if chinese else ANSWERED:
-        turns += [Message("user", f"{ask}{asked}"), Message("assistant", end.join(lines))]
+    for asked, lines in answered:
+        turns += [Message("user", f"{worked.ask}{asked}"), Message("assistant", end.join(lines))]
     system = [turn for turn in before if turn.role == "system"]
     earlier = [turn for turn in before if turn.role != "system"]
-    turns += [*earlier, Message("user", f"{ask}{text}")]
+    turns += [*earlier, Message("user", f"{worked.ask}{text}")]
     first = turns.index(next(turn for turn in turns if turn.role == "user"))
-    turns[first] = Message("user", f"{rules}\n{turns[first].content}")
+    turns[first] = Message("user", f"{getattr(worked, style)}\n{turns[first].content}")
     return [*system, *turns]
 
 

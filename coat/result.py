@@ -1,9 +1,13 @@
 """What a run found, and how sure it is."""
 
+import math
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from coat.problem import Problem
+from coat.settings import Settings
 from coat.tasks import Task
 from coat.thoughts import said
 from coat.trace import Hits, Tree
@@ -43,27 +47,53 @@ class Result:
         return {name: getattr(self, name) for name in names} | {"usage": self.usage.as_dict(), "tree": shape}
 
 
-def choose(tree: Tree, task: Task, problem: Problem) -> tuple[Node, str | None, float]:
+def choose(tree: Tree, task: Task, problem: Problem, settings: Settings) -> tuple[Node, str | None, float]:
     """The node that ends the best path, its answer, and the confidence in it.
 
-    Answers with the same key add their values up (best-of-N weighted, arXiv 2408.03314), or where none was judged their
-    number (majority, arXiv 2203.11171); the best node of the winning key stands for it. Without an answer: the end of
-    the most valued line, None, 0.
+    Answers with the same key add their values up (`vote` weighted: best-of-N weighted, arXiv 2408.03314); their number,
+    also where none was judged (majority, arXiv 2203.11171); the best value counts (max); or the best of each chain of
+    revisions is added up (chains). The best node of the winning key stands for it. Without an answer: the end of the
+    most valued line, None, 0.
     """
-    votes: dict[str, float] = {}
-    best: dict[str, Node] = {}
-    unjudged = float(all(node.judged is None for node in tree.terminals()))
-    for node in tree.terminals():
-        key = task.key(answer_of(tree, task, problem, node))
-        value = unjudged if node.judged is None else node.judged
-        votes[key] = votes.get(key, 0.0) + value
-        if key not in best or value > (best[key].judged or 0.0):
-            best[key] = node
-    if not votes:
+    found = [(node, worth(tree, node, settings.aggregate)) for node in tree.terminals()]
+    if not found:
         return _most_promising(tree), None, 0.0
-    winner = max(votes, key=lambda key: votes[key])
+    if settings.vote == "chains":
+        found = _best_of_chains(tree, found)
+    keys = {node.id: task.key(answer_of(tree, task, problem, node)) for node, _ in found}
+    counted = settings.vote == "majority" or all(node.judged is None for node, _ in found)
+    votes: dict[str, float] = {}
+    for node, value in found:
+        vote, key = 1.0 if counted else value, keys[node.id]
+        votes[key] = max(votes.get(key, 0.0), vote) if settings.vote == "max" else votes.get(key, 0.0) + vote
+    winner = max(votes, key=votes.__getitem__)
+    best, _ = max((each for each in found if keys[each[0].id] == winner), key=lambda each: each[1])
     total = sum(votes.values())
-    return best[winner], answer_of(tree, task, problem, best[winner]), votes[winner] / total if total else 0.0
+    return best, answer_of(tree, task, problem, best), votes[winner] / total if total else 0.0
+
+
+def worth(tree: Tree, node: Node, aggregate: str) -> float:
+    """What a finished line is worth: the last, the least, the mean or the product of its steps' values."""
+    values = [each.judged for each in tree.path(node.id) if each.judged is not None]
+    return AGGREGATES[aggregate](values) if values and node.judged is not None else 0.0
+
+
+AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
+    "last": lambda values: values[-1],
+    "min": min,
+    "mean": statistics.fmean,
+    "product": math.prod,
+}
+
+
+def _best_of_chains(tree: Tree, found: Sequence[tuple[Node, float]]) -> list[tuple[Node, float]]:
+    """Of answers that are revisions of one another, the best each."""
+    chains: dict[int, tuple[Node, float]] = {}
+    for node, value in found:
+        first = next(each.id for each in tree.path(node.id) if each.status == "terminal")
+        if first not in chains or value > chains[first][1]:
+            chains[first] = (node, value)
+    return list(chains.values())
 
 
 def answer_of(tree: Tree, task: Task, problem: Problem, node: Node) -> str:

@@ -6,6 +6,11 @@ from typing import Any, get_args
 
 from coat.errors import InputError
 
+CHOICES = {
+    "vote": ("weighted", "majority", "max", "chains"),
+    "aggregate": ("last", "min", "mean", "product"),
+    "posterior": ("gaussian", "beta"),
+}
 KINDS = {str: "a name", bool: "True or False", int: "a whole number", float: "a number"}
 
 
@@ -16,7 +21,12 @@ class Settings:
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
     `temperature`, `step_end` (what ends a step, but for inside a code block or a formula) and `step_tokens` (its most
     tokens) None are the task's own. `max_think` is the most tokens of a path's thoughts, where the model thinks.
-    `keep` is how many states a beam holds, `backtracks` how often Self-Backtracking takes steps back. `retries` is
+    `n` is how many lines or samples a strategy draws that draws many, None for the `width`, or four times that where
+    states are expanded by the width. `vote` says how answers are counted (see `coat.result.choose`), `aggregate` what a
+    line is worth whose steps are judged, `adaptive` ends a majority vote that is decided.
+    `keep` is how many states a beam holds, `lookahead` how many steps ahead it judges, `balance` the temperature at
+    which REBASE and particles weigh states, `posterior` that of AB-MCTS, `revisions` how often an answer is revised,
+    `backtracks` how often Self-Backtracking takes steps back. `draft`: steps are drafts of a few words. `retries` is
     after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
     power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
     is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
@@ -31,7 +41,16 @@ class Settings:
     evaluator: str = "self"
     reading: str = "math-shepherd"
     width: int = 4
+    n: int | None = None
+    vote: str = "weighted"
+    aggregate: str = "last"
+    adaptive: bool = False
+    draft: bool = False
     keep: int = 4
+    lookahead: int = 0
+    balance: float | None = None
+    posterior: str = "gaussian"
+    revisions: int = 3
     backtracks: int = 1
     simulations: int = 10_000
     parallel: int = 4
@@ -68,6 +87,12 @@ class Settings:
         for name in ("width", "keep", "simulations", "parallel", "retries", "max_think"):
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
+        _demand(self.n is None or 1 <= self.n <= 4096, "n", "from 1 to 4096", self.n)
+        for name, choices in CHOICES.items():
+            _demand(getattr(self, name) in choices, name, f"one of {', '.join(choices)}", repr(getattr(self, name)))
+        for name in ("lookahead", "revisions"):
+            _demand(0 <= getattr(self, name) <= 64, name, "from 0 to 64", getattr(self, name))
+        _demand(self.balance is None or (math.isfinite(self.balance) and self.balance > 0), "balance", "more than 0", self.balance)
         for name in ("tokens", "seconds"):
             value = getattr(self, name)
             _demand(value is None or (math.isfinite(value) and value > 0), name, "more than 0", value)

@@ -16,10 +16,10 @@ from coat.evaluators import Evaluator, Path, combine
 from coat.journal import Run
 from coat.models import Completion, Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
 from coat.problem import Problem
-from coat.result import Result, Stop, check, choose, recalled_on
+from coat.result import Result, Stop, answer_of, check, choose, recalled_on
 from coat.settings import Settings
 from coat.tasks import Task
-from coat.thoughts import STEP_END, Thoughts, check_thought, said
+from coat.thoughts import STEP_END, Thoughts, begun, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
 from search import Budget, Evaluate, Evaluation, Expand, Expansion, Node, Reply, Request, Step, drive
@@ -71,8 +71,8 @@ class Solver:
             ContextError: the problem itself does not fit into the model's context.
             CoatError: whatever else the model or the memory says.
         """
-        make = strategies.get(self.settings.strategy)
-        search = make(self.tree, self.settings, self.task.depth(self.problem), self._budget)
+        depth = self.task.depth(self.problem)
+        search = strategies.make(self.tree, self.settings, depth, self._budget, self._key)
         self._work = asyncio.current_task()
         if self._interrupted:
             self.stop = "interrupted"
@@ -138,8 +138,12 @@ class Solver:
             texts = said(self._steps(node))
             self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 
+    def _key(self, node: int) -> str:
+        """What equal answers have in common with the one at `node`."""
+        return self.task.key(answer_of(self.tree, self.task, self.problem, self.tree[node]))
+
     def _result(self) -> Result:
-        node, answer, confidence = choose(self.tree, self.task, self.problem)
+        node, answer, confidence = choose(self.tree, self.task, self.problem, self.settings)
         return Result(
             answer=answer,
             correct=check(self.task, self.problem, self.tree, node, answer),
@@ -229,7 +233,7 @@ class Solver:
         cost = (completion.tokens, completion.logprob, completion.generated)
         if self._thoughts.left(steps) or self._thoughts.begins(completion.text):
             return Step(check_thought(steps, completion.text), "think", *cost, thought=True)
-        path = said(steps)
+        path = begun(steps)
         action, text = self.task.parse(self.problem, path, completion.text, completion.finish == "eos")
         state = self.task.state(self.problem, [*path, text]) if action in ("think", "recall") else ""
         return Step(text, action, *cost, state)
@@ -237,7 +241,7 @@ class Solver:
     def _rules(self, steps: Sequence[Step]) -> Rules | None:
         """The task's rules for what follows `steps`, by which it ends as soon as it breaks one; a thought has none."""
         free = not self.settings.rules or self._thoughts.left(steps)
-        possible = None if free else self.task.possible(self.problem, said(steps))
+        possible = None if free else self.task.possible(self.problem, begun(steps))
         return None if possible is None else Rules(self.task.name, possible)
 
     def _temperature(self, request: Expand) -> float:
@@ -282,9 +286,11 @@ class Solver:
             thinking = self._thoughts.left(steps)
             self.usage.unclosed += self._thoughts.open(steps) and not thinking
             end = STEP_END if thinking else self.task.step_end[0]
-            told = ("" if thinking else self.task.note(self.problem, said(steps))) + lines(hits, end)
-            begun = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
-            self._opened[node.id] = tuple(piece for piece in begun if not isinstance(piece, Text) or piece.text)
+            told = ("" if thinking else self.task.note(self.problem, begun(steps))) + lines(hits, end)
+            if steps and steps[-1].action == "answer":
+                told = prompts.REVISE + end + told
+            prompt = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
+            self._opened[node.id] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
         return self._opened[node.id]
 
     def _closed(self, node: Node) -> Prompt:

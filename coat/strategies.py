@@ -1,78 +1,80 @@
 """The strategies by name. Each makes a search from the same settings; one that is another with an argument is that."""
 
-from collections.abc import Callable
+import inspect
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from coat.errors import no_such
 from coat.settings import Settings
-from search import Budget, Search, Tree, beam, best_of_n, mcts
+from search import Budget, Search, Tree, ab_mcts, beam, best_first, best_of_n, dvts, mcts, particles, rebase
 
-Strategy = Callable[[Tree, Settings, int, Budget], Search]
-"""(tree, settings, most steps, budget) -> search."""
-
-
-def _coat(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return mcts(
-        tree,
-        simulations=settings.simulations,
-        width=settings.width,
-        parallel=settings.parallel,
-        exploration=settings.exploration,
-        threshold=settings.threshold,
-        depth=depth,
-        retries=settings.retries,
-        widening=settings.widening,
-        certainty=settings.certainty,
-        episodes=settings.episodes,
-        distinct=settings.distinct,
-        budget=budget,
-    )
+Key = Callable[[int], str]
+"""What the answers at nodes have in common that are equal."""
 
 
-def _best_of_n(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return best_of_n(tree, n=settings.width, parallel=settings.parallel, depth=depth, budget=budget)
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A search, whose arguments are the settings of the same names, unless they are `changed`.
+
+    What is changed is a value, or a function of the settings. `knobs` are the settings that serve it well where the
+    user asks for no others.
+    """
+
+    search: Callable[..., Search]
+    about: str
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    knobs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _greedy(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return best_of_n(tree, n=1, depth=depth, temperature=0.0, budget=budget)
+def _lines(settings: Settings) -> int:
+    return settings.n or settings.width
 
 
-def _majority(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return best_of_n(tree, n=settings.width, parallel=settings.parallel, depth=depth, judged=False, budget=budget)
+def _samples(settings: Settings) -> int:
+    return settings.n or 4 * settings.width
 
 
-def _beam(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return beam(
-        tree,
-        keep=settings.keep,
-        width=settings.width,
-        parallel=settings.parallel,
-        depth=depth,
-        distinct=settings.distinct,
-        budget=budget,
-    )
+def _judged(settings: Settings) -> str:
+    return "answers" if settings.aggregate == "last" else "steps"
 
 
-def _self_backtracking(tree: Tree, settings: Settings, depth: int, budget: Budget) -> Search:
-    return best_of_n(
-        tree,
-        n=settings.width,
-        parallel=settings.parallel,
-        depth=depth,
-        backtracks=settings.backtracks,
-        budget=budget,
-    )
+LINE = {"n": 1, "revisions": 0, "backtracks": 0}
+LINES = {"n": _lines, "revisions": 0, "backtracks": 0, "judged": _judged}
 
-
-STRATEGIES: dict[str, tuple[Strategy, str]] = {
-    "coat": (_coat, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
-    "best_of_n": (_best_of_n, "--width independent lines, the best answer by summed value"),
-    "majority": (_majority, "--width independent lines, the answer that most of them give (arXiv 2203.11171)"),
-    "beam": (_beam, "level by level, the --keep best judged states go on, --width steps from each"),
-    "self_backtracking": (
-        _self_backtracking,
-        "--width lines, then --backtracks times as many from one step before the mistakes (arXiv 2502.04404)",
+STRATEGIES: dict[str, Strategy] = {
+    "coat": Strategy(mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
+    "cot": Strategy(best_of_n, "one line of thought", LINE),
+    "draft": Strategy(best_of_n, "one line of short drafts (Chain of Draft, arXiv 2502.18600)", LINE, {"draft": True}),
+    "greedy": Strategy(best_of_n, "one line at temperature 0", LINE | {"temperature": 0.0}),
+    "majority": Strategy(
+        best_of_n,
+        "--n independent lines, the answer that most of them give (arXiv 2203.11171); --adaptive stops when it is decided",
+        LINES | {"judged": "nothing"},
     ),
-    "greedy": (_greedy, "one line at temperature 0"),
+    "best_of_n": Strategy(best_of_n, "--n independent lines, the answer that the judge likes best; see --vote", LINES),
+    "revise": Strategy(
+        best_of_n,
+        "--n chains of --revisions more attempts each, the best of each chain, then across (arXiv 2408.03314)",
+        LINES | {"revisions": lambda settings: settings.revisions},
+        {"vote": "chains"},
+    ),
+    "beam": Strategy(beam, "level by level, the --keep best judged states go on, --width steps from each; --lookahead"),
+    "dvts": Strategy(dvts, "--n / --width independent subtrees, the best step of each goes on", {"n": _samples}),
+    "rebase": Strategy(
+        rebase, "--n samples a level, shared by what states are worth (arXiv 2408.00724)", {"n": _samples}
+    ),
+    "particles": Strategy(
+        particles, "--n lines, drawn anew after every step by what they are worth (arXiv 2502.01618)", {"n": _samples}
+    ),
+    "best_first": Strategy(best_first, "the best judged state anywhere is expanded next"),
+    "ab_mcts": Strategy(ab_mcts, "wider or deeper by Thompson sampling (AB-MCTS-A, arXiv 2503.04412)"),
+    "self_backtracking": Strategy(
+        best_of_n,
+        "--n lines, then --backtracks times as many from one step before the mistakes (arXiv 2502.04404)",
+        LINES | {"backtracks": lambda settings: settings.backtracks},
+    ),
 }
 
 
@@ -84,4 +86,23 @@ def get(name: str) -> Strategy:
     """
     if name not in STRATEGIES:
         raise no_such("strategy", "strategies", name, STRATEGIES)
-    return STRATEGIES[name][0]
+    return STRATEGIES[name]
+
+
+def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -> Search:
+    """The search over `tree` that the settings name, to at most `depth` steps."""
+    strategy = get(settings.strategy)
+    names = inspect.signature(strategy.search).parameters
+    known = {name: getattr(settings, name, None) for name in names}
+    known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
+    if settings.adaptive and known.get("judged") == "nothing":
+        known["decided"] = lambda tree: decided(tree, known["n"], key)
+    known |= {"depth": depth, "budget": budget}
+    return strategy.search(tree, **{name: value for name, value in known.items() if value is not None and name != "tree"})
+
+
+def decided(tree: Tree, n: int, key: Key) -> bool:
+    """Whether no answer can still overtake the one in the lead, when `n` lines are asked in all."""
+    votes = Counter(key(node.id) for node in tree.terminals())
+    first, second = [*(count for _, count in votes.most_common(2)), 0, 0][:2]
+    return first > second + n - votes.total()

@@ -18,8 +18,14 @@ STEP_TOKENS = 256
 
 
 def said(steps: Sequence[Step]) -> list[str]:
-    """The texts of those of `steps` that lie in no thought."""
-    return [step.text for step in steps if not step.thought]
+    """The texts of those of `steps` that lie in no thought, since the answer before the one that they may end in."""
+    ends = [place for place, step in enumerate(steps[:-1], 1) if step.action == "answer"]
+    return [step.text for step in steps[max(ends, default=0) :] if not step.thought]
+
+
+def begun(steps: Sequence[Step]) -> list[str]:
+    """What is `said` already of what goes on after `steps`: nothing after an answer, which is revised."""
+    return [] if steps and steps[-1].action == "answer" else said(steps)
 
 
 class Thoughts:

@@ -4,12 +4,16 @@ A search is a generator: it yields the requests that became possible and is sent
 over anything that can answer; a list of canned replies does for a test.
 """
 
+from search.ab_mcts import ab_mcts
 from search.backup import maximum, mean
-from search.beam import beam
+from search.beam import beam, dvts
+from search.best_first import best_first
 from search.best_of_n import best_of_n
 from search.budget import Budget
 from search.driver import drive
 from search.mcts import mcts
+from search.particles import particles
+from search.rebase import rebase
 from search.requests import Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search
 from search.selection import priors, puct, uct
 from search.tree import Action, Node, Status, Step, Tree
@@ -28,13 +32,18 @@ __all__ = [
     "Status",
     "Step",
     "Tree",
+    "ab_mcts",
     "beam",
+    "best_first",
     "best_of_n",
     "drive",
+    "dvts",
     "maximum",
     "mcts",
     "mean",
+    "particles",
     "priors",
     "puct",
+    "rebase",
     "uct",
 ]

@@ -1,12 +1,10 @@
-"""Beam search over steps: level by level, the best judged states go on."""
+"""Beam search over steps: level by level, the best judged states go on; and DVTS, which keeps independent subtrees."""
 
-from collections import deque
 from collections.abc import Sequence
 
-from search.backup import mean
 from search.budget import Budget
-from search.mcts import credit, grow, judge
-from search.requests import Evaluate, Expand, Expansion, Request, Search
+from search.levels import levels
+from search.requests import Search
 from search.tree import Tree
 
 
@@ -17,50 +15,69 @@ def beam(
     width: int,
     parallel: int = 1,
     depth: int = 16,
+    lookahead: int = 0,
     distinct: bool = False,
     budget: Budget | None = None,
 ) -> Search:
-    """On each level, expand the `keep` best judged open states above `depth` by `width` steps and judge these.
+    """On each level, expand the `keep` best judged open states by `width` steps and judge these; see `levels`.
 
-    Equal steps after one state are merged, with `distinct` they are not drawn at all. A state that the model steps back
-    from is dropped.
+    A state that the model steps back from is dropped.
     """
-    budget = budget or Budget()
-    states = [0]
-    while states:
-        found: list[int] = []
-        waiting = deque(states)
-        outstanding: deque[tuple[Request, int, int]] = deque()
-        fresh: list[Request] = []
-        while True:
-            while waiting and len(outstanding) < parallel:
-                granted = budget.reserve(width, alone=not outstanding)
-                if not granted:
-                    break
-                fresh.append(Expand(waiting.popleft(), granted, distinct=distinct))
-                outstanding.append((fresh[-1], granted, 0))
-            if not outstanding:
-                break
-            reply = yield tuple(fresh)
-            fresh.clear()
-            request, granted, tokens = outstanding.popleft()
-            tokens += reply.tokens
-            if isinstance(request, Expand) and isinstance(reply, Expansion):
-                tree[request.node].expansions += 1
-                if children := grow(tree, request.node, reply):
-                    fresh.append(Evaluate(tuple(children)))
-                    outstanding.append((fresh[-1], granted, tokens))
-                    continue
-            elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
-                judge(tree, request.nodes, reply)
-                credit(tree, request.nodes, mean)
-                found += request.nodes
-            budget.settle(granted, tokens)
-        states = best(tree, [node for node in found if tree[node].depth < depth], keep)
-    return tree
+
+    def best(tree: Tree, found: Sequence[int]) -> list[tuple[int, int]]:
+        going = [node for node in found if tree[node].status == "open"]
+        return [(node, width) for node in sorted(going, key=lambda node: -value(tree, node))[:keep]]
+
+    return levels(
+        tree,
+        best,
+        first=width,
+        parallel=parallel,
+        depth=depth,
+        lookahead=lookahead,
+        distinct=distinct,
+        budget=budget,
+    )
 
 
-def best(tree: Tree, nodes: Sequence[int], keep: int) -> list[int]:
-    """The `keep` open nodes of the highest judged values, best first; of equal ones the older."""
-    going = [node for node in nodes if tree[node].status == "open"]
-    return sorted(going, key=lambda node: -(tree[node].judged or 0.0))[:keep]
+def dvts(
+    tree: Tree,
+    *,
+    n: int,
+    width: int,
+    parallel: int = 1,
+    depth: int = 16,
+    lookahead: int = 0,
+    distinct: bool = False,
+    budget: Budget | None = None,
+) -> Search:
+    """Diverse verifier tree search (Beeching et al. 2024; arXiv 2502.06703): `n` / `width` independent subtrees.
+
+    The first `n` steps are dealt out to the subtrees in their order, `width` to each. Each then goes on with the best of
+    its steps by `width` more, until that is an answer. Every answer on the way counts in the end.
+    """
+    home: dict[int, int] = {}
+
+    def best_of_each(tree: Tree, found: Sequence[int]) -> list[tuple[int, int]]:
+        subtrees: dict[int, list[int]] = {}
+        for place, node in enumerate(found):
+            home[node] = place // width if not tree[node].parent else home[tree[node].parent or 0]
+            subtrees.setdefault(home[node], []).append(node)
+        return [(max(nodes, key=lambda node: value(tree, node)), width) for nodes in subtrees.values()]
+
+    return levels(
+        tree,
+        best_of_each,
+        first=n,
+        parallel=parallel,
+        depth=depth,
+        lookahead=lookahead,
+        apart=True,
+        distinct=distinct,
+        budget=budget,
+    )
+
+
+def value(tree: Tree, node: int) -> float:
+    """What the evaluator said of `node`; 0 where it said nothing."""
+    return tree[node].judged or 0.0

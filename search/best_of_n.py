@@ -1,8 +1,9 @@
-"""Best of N: independent lines of reasoning, each judged at its end; and Self-Backtracking, which takes steps back."""
+"""Best of N: independent lines of reasoning, each judged at its end; votes; revisions; and steps taken back."""
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from search.backup import mean
 from search.budget import Budget
@@ -18,23 +19,26 @@ def best_of_n(
     parallel: int = 1,
     depth: int = 16,
     temperature: float | None = None,
-    judged: bool = True,
+    judged: Literal["answers", "steps", "nothing"] = "answers",
+    decided: Callable[[Tree], bool] | None = None,
+    revisions: int = 0,
     backtracks: int = 0,
     budget: Budget | None = None,
 ) -> Search:
-    """Grow `n` lines from the root, equal ones kept apart, each to an answer or `depth` steps; judge the answers.
+    """Grow `n` lines from the root, equal ones kept apart, each to an answer or `depth` steps; judge what is `judged`.
 
-    A line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding.
-    Without `judged` nobody is asked what the answers are worth, for a vote. With `backtracks` this is Self-Backtracking
-    (arXiv 2502.04404): when all lines have ended, up to √n of those that stepped back are taken back by one step and
-    share `n` new lines; and so on, as often as that.
+    A line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding. With
+    `decided` lines begin one by one, up to `parallel` beside each other, and the search ends as soon as it says so
+    (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer as often as that, each
+    time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv 2502.04404): when all lines
+    have ended, up to √n of those that stepped back are taken back by one step and share `n` new lines; and so on.
     """
     budget = budget or Budget()
-    waiting: deque[Expand] = deque([Expand(0, n, temperature)])
+    waiting: deque[Expand] = deque([Expand(0, 1, temperature)] * n if decided else [Expand(0, n, temperature)])
     outstanding: deque[tuple[Request, int]] = deque()
     fresh: list[Request] = []
     wrong: list[int] = []
-    while True:
+    while not (decided and decided(tree)):
         if backtracks and not waiting and not outstanding:
             backtracks -= 1
             waiting.extend(_rolled_back(tree, wrong, n, temperature))
@@ -46,33 +50,47 @@ def best_of_n(
             fresh.append(Expand(waiting.popleft().node, width, temperature))
             outstanding.append((fresh[-1], width))
         if not outstanding:
-            return tree
+            break
         reply = yield tuple(fresh)
         fresh.clear()
         request, width = outstanding.popleft()
         if isinstance(request, Expand) and isinstance(reply, Expansion):
-            lines, answers = _extend(tree, request, reply, depth)
-            waiting.extend(Expand(line, 1, temperature) for line in lines)
+            added = _extend(tree, request, reply)
+            answers = [node for node in added if tree[node].status == "terminal"]
+            lines = [node for node in added if tree[node].status == "open" and _steps(tree, node) < depth]
+            lines += [node for node in answers if _attempts(tree, node) <= revisions]
+            going = [Expand(line, 1, temperature) for line in lines]
+            waiting = deque([*going, *waiting] if decided else [*waiting, *going])
             if any(step.action == "backtrack" for step in reply.steps):
                 wrong.append(request.node)
-            answers = answers if judged else []
-            budget.settle(width - len(answers), reply.tokens)
-            if answers:
-                fresh.append(Evaluate(tuple(answers)))
-                outstanding.append((fresh[-1], len(answers)))
+            asked = {"answers": answers, "steps": [node for node in added if tree[node].status != "dead"], "nothing": []}
+            budget.settle(width - len(asked[judged]), reply.tokens)
+            if asked[judged]:
+                fresh.append(Evaluate(tuple(asked[judged])))
+                outstanding.append((fresh[-1], len(asked[judged])))
         elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
             judge(tree, request.nodes, reply)
-            credit(tree, request.nodes, mean)
+            credit(tree, [node for node in request.nodes if tree[node].status == "terminal"], mean)
             budget.settle(width, reply.tokens)
+    return tree
 
 
-def _extend(tree: Tree, request: Expand, reply: Expansion, depth: int) -> tuple[list[int], list[int]]:
-    """Add the steps that came: the new nodes whose lines go on, and those that are answers."""
+def _extend(tree: Tree, request: Expand, reply: Expansion) -> list[int]:
+    """Add the steps that came; their nodes."""
     tree[request.node].expansions += 1
     tree[request.node].recalled += reply.recalled
-    added = [tree[tree.add(request.node, step)] for step in reply.steps]
-    lines = [node.id for node in added if node.status == "open" and node.depth < depth]
-    return lines, [node.id for node in added if node.status == "terminal"]
+    return [tree.add(request.node, step) for step in reply.steps]
+
+
+def _steps(tree: Tree, node: int) -> int:
+    """The steps to `node` since the last answer before it, or the root."""
+    start = next((each for each in tree.up(node)[1:] if each.status == "terminal"), tree[0])
+    return tree[node].depth - start.depth
+
+
+def _attempts(tree: Tree, node: int) -> int:
+    """How many answers the path to `node` holds."""
+    return sum(each.status == "terminal" for each in tree.up(node))
 
 
 def _rolled_back(tree: Tree, wrong: Sequence[int], n: int, temperature: float | None) -> Iterator[Expand]:

@@ -9,6 +9,7 @@ from coat import tasks
 from coat.errors import IllegalStepError, InputError
 from coat.models import Capabilities, Notation, Text
 from coat.models.scripted import ScriptedModel
+from coat.settings import Settings
 from coat.tasks.puzzle import Puzzle
 
 NOTATION = Notation("puzzle", "?", "+", "-", "~")
@@ -63,7 +64,7 @@ def test_a_line_that_breaks_a_rule_is_no_step(line: str, why: str) -> None:
 
 
 def test_without_rules_what_a_line_says_counts_until_the_verifier_looks() -> None:
-    loose = tasks.adapt(tasks.get("game24"), speaker({}), rules=False)
+    loose = tasks.adapt(tasks.get("game24"), speaker({}), Settings(rules=False))
     wrong = ["13-9=6:4,10", "10-6=4:4"]
     assert loose.parse(PUZZLE, [], wrong[0]) == ("think", wrong[0])
     assert loose.state(PUZZLE, wrong[:1]) == "10 4 6"
@@ -83,7 +84,7 @@ def test_the_model_is_told_apart_by_what_it_declares() -> None:
     with pytest.raises(InputError, match="was trained on poems"):
         tasks.adapt(tasks.get("game24"), speaker({}, notation=Notation("poem", "?", "+", "-", "~")))
     with pytest.raises(InputError, match="cannot follow a step that breaks its rules"):
-        tasks.adapt(tasks.get("game24"), ScriptedModel({}), rules=False)
+        tasks.adapt(tasks.get("game24"), ScriptedModel({}), Settings(rules=False))
 
 
 @pytest.mark.parametrize(

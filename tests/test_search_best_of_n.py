@@ -88,7 +88,7 @@ def test_the_expansions_are_counted_and_their_facts_noted(world: Any) -> None:
 def test_for_a_vote_nobody_is_asked_what_the_answers_are_worth(world: Any, play: Any) -> None:
     tree = Tree()
     answer = world(tree, {"": ["a =b"], "a": ["=c"]})
-    play(best_of_n(tree, n=2, judged=False, budget=Budget(tokens=3, cost=1)), answer)
+    play(best_of_n(tree, n=2, judged="nothing", budget=Budget(tokens=3, cost=1)), answer)
     assert answer.asked == [Expand(0, 2), Expand(1, 1)]
     assert [node.judged for node in tree.terminals()] == [None, None]
 
@@ -116,3 +116,34 @@ def test_self_backtracking_ends_when_no_line_stepped_back_or_all_its_turns_are_o
     answer = world(tree, {"": ["=a"] * 9})
     play(best_of_n(tree, n=1, backtracks=backtracks), answer)
     assert answer.expanded == [""]
+
+
+def test_lines_that_are_decided_begin_one_by_one(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a", "b", "c", "d"], "a": ["=x"], "b": ["=x"], "c": ["=x"]})
+    play(best_of_n(tree, n=4, decided=lambda tree: len(tree.terminals()) == 2, judged="nothing"), answer)
+    assert answer.expanded == ["", "a", "", "b"]
+
+
+def test_a_line_that_is_revised_goes_on_from_its_answer(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"], "a": ["=b"], "=b": ["c"], "c": ["=d"], "=d": ["=e"]}, {"=b": 0.2, "=e": 0.7})
+    play(best_of_n(tree, n=1, revisions=2, depth=2), answer)
+    assert [node.step.text for node in tree.path(5)] == ["a", "=b", "c", "=d", "=e"]
+    assert [node.judged for node in tree.terminals()] == [0.2, 0.5, 0.7]
+    assert answer.expanded == ["", "a", "=b", "c", "=d"]  # not =e: two revisions are what was asked for
+
+
+def test_the_depth_is_that_of_one_attempt(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["=a"], "=a": ["b"], "b": ["c"], "c": ["=d"]})
+    play(best_of_n(tree, n=1, revisions=1, depth=2), answer)
+    assert answer.expanded == ["", "=a", "b"]
+
+
+def test_every_step_is_judged_where_that_is_asked_for(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"], "a": ["=b"]}, {"a": 0.3, "=b": 0.9})
+    play(best_of_n(tree, n=1, judged="steps"), answer)
+    assert [node.judged for node in tree.nodes] == [None, 0.3, 0.9]
+    assert (tree[0].visits, tree[0].value) == (1, 0.9)

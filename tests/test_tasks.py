@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coat import prompts, tasks
+from coat import tasks
 from coat.errors import IllegalStepError, InputError
 from coat.models import Message, Text
 from coat.models.scripted import ScriptedModel
@@ -111,7 +111,7 @@ TALK = [
 def test_the_last_turn_of_a_conversation_is_the_question_and_the_others_come_before_it() -> None:
     problem = QA.read(json.dumps({"messages": TALK, "answer": "Málaga"}))
     assert (problem.question, problem.gold) == ("Where was he born?", "Málaga")
-    turns = prompts.question(problem.question, problem.given["before"])
+    turns = QuestionAnswering().turns(problem)
     assert turns[0] == Message("system", "Be kind.")
     assert turns[-3:] == [
         Message("user", "Who painted Guernica?"),
@@ -344,7 +344,7 @@ def test_the_answer_is_what_follows_the_label() -> None:
 
 def test_a_question_in_chinese_is_asked_answered_and_graded_in_it() -> None:
     problem = QA.read(json.dumps({"question": "法国的首都是哪里？", "answer": "巴黎"}))
-    turns = prompts.question(problem.question)
+    turns = QuestionAnswering().turns(problem)
     assert turns[-1] == Message("user", "问题：法国的首都是哪里？")
     assert turns[0].content.startswith("回答问题。")
     assert parsed(problem, [], "法国在欧洲。") == ("think", "法国在欧洲。")
@@ -358,7 +358,7 @@ def test_a_question_in_chinese_is_asked_answered_and_graded_in_it() -> None:
 
 
 def test_a_question_in_japanese_is_not_asked_in_chinese() -> None:
-    turns = prompts.question("日本の首都はどこですか？")
+    turns = QuestionAnswering().turns(QA.read("日本の首都はどこですか？"))
     assert turns[-1] == Message("user", "Question: 日本の首都はどこですか？")
 
 

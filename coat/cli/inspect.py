@@ -79,8 +79,8 @@ def strategies() -> None:
     """List the strategies."""
     from coat.strategies import STRATEGIES
 
-    for name, (_, summary) in STRATEGIES.items():
-        sys.stdout.write(f"{name:<12} {summary}\n")
+    for name, strategy in STRATEGIES.items():
+        sys.stdout.write(f"{name:<18} {strategy.about}\n")
 
 
 def doctor(*, model: Model = None, offline: Offline = False, as_json: AsJson = False) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
+from coat.settings import Settings
 from coat.tasks.arithmetic import Arithmetic
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
@@ -107,23 +108,25 @@ def get(name: str) -> Task:
     return TASKS[name]()
 
 
-def adapt(task: Task, model: LanguageModel, rules: bool = True, step_end: str | None = None) -> Task:
-    """`task` in the text that `model` reads and writes; without `rules`, steps that break them are taken as well.
-
-    `step_end` ends its steps instead of what else would.
+def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) -> Task:
+    """`task` in the text that `model` reads and writes, with what the settings say of rules, drafts and ends of steps.
 
     Raises:
-        InputError: the model was trained on something else, or the task cannot do without rules.
+        InputError: the model was trained on something else, or the task cannot do without rules, or in drafts.
     """
+    settings = settings or Settings()
     notation, thinking = model.capabilities.notation, model.capabilities.thinking
-    if notation is None and not rules:
+    if notation is None and not settings.rules:
         raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
     if notation is not None and (notation.name != Puzzle.NOTATION or not isinstance(task, Arithmetic)):
         raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
+    if settings.draft and not isinstance(task, QuestionAnswering):
+        raise InputError(f"the steps of {task.name!r} have a form of their own, and no drafts; use another strategy")
     if notation is not None and isinstance(task, Arithmetic):
-        task = (Puzzle if rules else Unruled)(task.name, task.target, notation.backtrack)
+        task = (Puzzle if settings.rules else Unruled)(task.name, task.target, notation.backtrack)
     elif isinstance(task, QuestionAnswering):
-        task = QuestionAnswering(free=thinking is not None and thinking.opened)
-    if step_end is not None:
-        task.step_end = (step_end,)
+        free = thinking is not None and thinking.opened
+        task = type(task)("draft" if settings.draft else "free" if free else "lines")
+    if settings.step_end is not None:
+        task.step_end = (settings.step_end,)
     return task

@@ -24,7 +24,7 @@ LONGEST = 20_000
 class QuestionAnswering:
     """A question in words; graded by exact match and token F1 where the gold answer is known.
 
-    Steps are lines, as worked examples show, or where it is `free`, for models that think by themselves, paragraphs.
+    Steps are lines, as worked examples show, drafts of a few words, or paragraphs, for models that think by themselves.
     """
 
     name = "qa"
@@ -36,10 +36,10 @@ class QuestionAnswering:
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
-    def __init__(self, free: bool = False) -> None:
-        self.free = free
-        self.step_end: tuple[str, ...] = ("\n\n",) if free else ("\n",)
-        self.step_tokens = 256 if free else 64
+    def __init__(self, style: prompts.Style = "lines") -> None:
+        self.style = style
+        self.step_end: tuple[str, ...] = ("\n\n",) if style == "free" else ("\n",)
+        self.step_tokens = {"lines": 64, "free": 256, "draft": 24}[style]
 
     def read(self, text: str) -> Problem:
         """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
@@ -67,8 +67,16 @@ class QuestionAnswering:
 
     def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
         """Instructions, worked examples as earlier turns, the conversation so far, and the question."""
-        before = problem.given["before"]
-        return model.chat(prompts.question(problem.question, before, self.step_end[0], self.free))
+        return model.chat(self.turns(problem))
+
+    def turns(self, problem: Problem) -> list[Message]:
+        """The conversation that the assistant goes on with."""
+        before, end = problem.given["before"], self.step_end[0]
+        return prompts.question(self.worked(problem), self.style, problem.question, before, end)
+
+    def worked(self, problem: Problem) -> prompts.Worked:
+        """How the question is asked: in Chinese where it is Chinese."""
+        return prompts.QUESTION_ZH if prompts.in_chinese(problem.question) else prompts.QUESTION
 
     def remarks(self, problem: Problem) -> list[str]:
         """None."""
@@ -101,7 +109,7 @@ class QuestionAnswering:
             raise IllegalStepError(f"{step!r} was said before")
         if label in (prompts.FACTS, prompts.TRIED):
             raise IllegalStepError("what was looked up or tried comes from the memory alone")
-        return prompts.LABELS[label] if label else "answer" if last and self.free else "think", step
+        return prompts.LABELS[label] if label else "answer" if last and self.style == "free" else "think", step
 
     def possible(self, problem: Problem, path: Sequence[str]) -> None:
         """Nothing can, before the step is complete."""

@@ -1,0 +1,113 @@
+"""Adaptive branching: at every state, Thompson sampling says whether to go wider or deeper."""
+
+import random
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from search.backup import mean
+from search.budget import Budget
+from search.mcts import credit, grow, judge
+from search.requests import Evaluate, Expand, Expansion, Request, Search
+from search.tree import Tree
+
+Posterior = Callable[[random.Random, Sequence[float]], float]
+"""(lot, scores seen) -> a draw of what the next score may be."""
+
+
+def gaussian(lot: random.Random, scores: Sequence[float]) -> float:
+    """A draw of the mean under a normal-inverse-χ² prior of mean 0, κ 1, ν 1 and τ² 0.1 (AB-MCTS-A's own numbers)."""
+    mean0, kappa0, nu0, tau0 = 0.0, 1.0, 1.0, 0.1
+    count, total = len(scores), sum(scores)
+    average = total / count if count else 0.0
+    kappa, nu = kappa0 + count, nu0 + count
+    spread = sum((score - average) ** 2 for score in scores)
+    scale = nu0 * tau0 + spread + count * kappa0 / kappa * (mean0 - average) ** 2
+    variance = scale / lot.gammavariate(nu / 2, 2)
+    return lot.gauss((kappa0 * mean0 + total) / kappa, (variance / kappa) ** 0.5)
+
+
+def beta(lot: random.Random, scores: Sequence[float]) -> float:
+    """A draw of the mean under a Beta(½, ½) prior, each score as so much of a success."""
+    total = sum(scores)
+    return lot.betavariate(0.5 + total, 0.5 + len(scores) - total)
+
+
+POSTERIORS: dict[str, Posterior] = {"gaussian": gaussian, "beta": beta}
+
+
+def ab_mcts(
+    tree: Tree,
+    *,
+    simulations: int,
+    posterior: Literal["gaussian", "beta"] = "gaussian",
+    seed: int = 0,
+    parallel: int = 1,
+    depth: int = 16,
+    patience: int = 64,
+    budget: Budget | None = None,
+) -> Search:
+    """AB-MCTS-A (arXiv 2503.04412): from the root on, draw what one more step here may be worth, and what going deeper.
+
+    Where wider wins, the state gets one new step; else the child follows whose subtree's draw is the highest. A new
+    step's score is seen by its state's "wider", by every ancestor's "deeper", and by all subtrees it lies in. An
+    expansion that brings nothing new scores 0; after `patience` of these in a row the search ends.
+    """
+    budget, lot, draw = budget or Budget(), random.Random(seed), POSTERIORS[posterior]
+    wider: defaultdict[int, list[float]] = defaultdict(list)
+    deeper: defaultdict[int, list[float]] = defaultdict(list)
+    within: defaultdict[int, list[float]] = defaultdict(list)
+    outstanding: deque[tuple[Request, int, int]] = deque()
+    fresh: list[Request] = []
+    barren = 0
+
+    def follow() -> int:
+        node = 0
+        while children := [each for each in tree[node].children if open_above(tree, each, depth)]:
+            if draw(lot, wider[node]) >= draw(lot, deeper[node]):
+                break
+            draws = {child: draw(lot, within[child]) for child in children}
+            node = max(draws, key=draws.__getitem__)
+        return node
+
+    def see(parent: int, score: float, child: int | None = None) -> None:
+        wider[parent].append(score)
+        for each in tree.up(parent)[1:]:
+            deeper[each.id].append(score)
+        for each in tree.up(parent if child is None else child):
+            within[each.id].append(score)
+
+    while True:
+        while simulations and barren < patience and len(outstanding) < parallel:
+            if not budget.reserve(1, alone=not outstanding):
+                break
+            node = follow()
+            fresh.append(Expand(node, 1))
+            outstanding.append((fresh[-1], node, 0))
+            simulations -= 1
+        if not outstanding:
+            return tree
+        reply = yield tuple(fresh)
+        fresh.clear()
+        request, node, tokens = outstanding.popleft()
+        tokens += reply.tokens
+        if isinstance(request, Expand) and isinstance(reply, Expansion):
+            tree[node].expansions += 1
+            if children := grow(tree, node, reply):
+                barren = 0
+                fresh.append(Evaluate(tuple(children)))
+                outstanding.append((fresh[-1], node, tokens))
+                continue
+            barren += 1
+            see(node, 0.0)
+        elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
+            judge(tree, request.nodes, reply)
+            credit(tree, request.nodes, mean)
+            for child in request.nodes:
+                see(node, tree[child].judged or 0.0, child)
+        budget.settle(1, tokens)
+
+
+def open_above(tree: Tree, node: int, depth: int) -> bool:
+    """Whether `node` has been judged and may be expanded."""
+    return tree[node].status == "open" and tree[node].depth < depth and tree[node].judged is not None

@@ -1,0 +1,128 @@
+"""What searches share that go on level by level: states are expanded, their steps judged, and a rule says who goes on."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from search.backup import mean
+from search.budget import Budget
+from search.mcts import credit, grow, judge
+from search.requests import Evaluate, Evaluation, Expand, Expansion, Request, Search
+from search.tree import Tree
+
+Allot = Callable[[Tree, Sequence[int]], Sequence[tuple[int, int]]]
+"""(tree, the nodes that were judged on this level) -> who goes on, and by how many steps."""
+
+
+@dataclass(slots=True)
+class Work:
+    """The expansion of one state: its `children`, where a look ahead of `left` more steps from each of them `ends`."""
+
+    granted: int
+    left: int
+    tokens: int = 0
+    out: int = 1
+    judged: bool = False
+    children: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+
+def levels(
+    tree: Tree,
+    allot: Allot,
+    *,
+    first: int,
+    parallel: int = 1,
+    depth: int = 16,
+    lookahead: int = 0,
+    apart: bool = False,
+    distinct: bool = False,
+    budget: Budget | None = None,
+) -> Search:
+    """Expand the root by `first` steps, judge them, and go on with those open ones above `depth` that `allot` names.
+
+    Equal steps after one state are merged, unless they are kept `apart`; with `distinct` they are not drawn at all. With
+    a `lookahead` of k a step is worth what the model's likeliest k steps after it (temperature 0) end in.
+    """
+    budget = budget or Budget()
+    states: Sequence[tuple[int, int]] = [(0, first)]
+    while states:
+        found: list[int] = []
+        waiting = deque(states)
+        outstanding: deque[tuple[Request, Work]] = deque()
+        fresh: list[Request] = []
+        while True:
+            while waiting and len(outstanding) < parallel:
+                granted = _reserve(budget, waiting[0][1], 1 + lookahead, alone=not outstanding)
+                if not granted:
+                    break
+                fresh.append(Expand(waiting.popleft()[0], granted, distinct=distinct))
+                outstanding.append((fresh[-1], Work(granted, lookahead)))
+            if not outstanding:
+                break
+            reply = yield tuple(fresh)
+            fresh.clear()
+            request, work = outstanding.popleft()
+            work.tokens += reply.tokens
+            work.out -= 1
+            if isinstance(request, Expand) and isinstance(reply, Expansion):
+                _take(tree, work, request.node, reply, apart)
+            elif not isinstance(reply, Expansion):
+                _judge(tree, work, reply)
+                found += work.children
+            if work.out:
+                continue
+            asked = [] if work.judged else _next(tree, work, depth)
+            work.out = len(asked)
+            fresh += asked
+            outstanding.extend((each, work) for each in asked)
+            if not asked:
+                budget.settle(work.granted * (1 + lookahead), work.tokens)
+        going = allot(tree, found)
+        states = [(node, width) for node, width in going if tree[node].status == "open" and tree[node].depth < depth]
+    return tree
+
+
+def _reserve(budget: Budget, width: int, steps: int, alone: bool) -> int:
+    """For how many of `width` children there is room, each of `steps` steps; that much is held back."""
+    room = budget.reserve(width * steps, alone)
+    budget.settle(room % steps, 0)
+    if alone and room < steps:
+        budget.refused = True
+    return room // steps
+
+
+def _take(tree: Tree, work: Work, node: int, expansion: Expansion, apart: bool) -> None:
+    """Add what came: the children of the state, or where the look ahead from one of them goes on."""
+    tree[node].expansions += 1
+    if node in work.ends:
+        work.ends[work.ends.index(node)] = next(iter(grow(tree, node, expansion)), node)
+        return
+    if not apart:
+        work.children = grow(tree, node, expansion)
+    else:
+        tree[node].recalled += expansion.recalled
+        added = [tree.add(node, step) for step in expansion.steps]
+        work.children = [child for child in added if tree[child].status != "dead"]
+    work.ends = list(work.children)
+
+
+def _next(tree: Tree, work: Work, depth: int) -> list[Request]:
+    """What is asked next for the children: a step further from each, or what they are worth."""
+    asked: list[Request] = []
+    if work.left:
+        work.left -= 1
+        ends = [end for end in work.ends if tree[end].status == "open" and tree[end].depth < depth]
+        asked = [Expand(end, 1, temperature=0.0) for end in ends]
+    if not asked and work.ends:
+        asked = [Evaluate(tuple(work.ends))]
+    return asked
+
+
+def _judge(tree: Tree, work: Work, evaluation: Evaluation) -> None:
+    """The children are worth what they end in."""
+    judge(tree, work.ends, evaluation)
+    for child, end in zip(work.children, work.ends, strict=True):
+        tree[child].judged, tree[child].parts = tree[end].judged, tree[end].parts
+    credit(tree, work.children, mean)
+    work.judged = True
