@@ -109,11 +109,11 @@ def start(
             if isinstance(journal, Journal)
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
-        policy, judge = _models(stack, rules.model if model is None else model, prm, options)
+        policy, judge = open_models(stack, rules.model if model is None else model, prm, options)
         knobs = {**strategies.get(settings.strategy).knobs, **rules.knobs.get(settings.strategy, {}), **knobs}
         rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
-        store = _memory(stack, memory)
+        store = open_memory(stack, memory)
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
         config |= {"model": policy.name, "fingerprint": policy.fingerprint}
         config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
@@ -200,7 +200,7 @@ def _own(stack: ExitStack, resource: Closable) -> Closable:
     return resource
 
 
-def _models(
+def open_models(
     stack: ExitStack, model: str | LanguageModel | None, prm: str | LanguageModel | None, options: dict[str, Any]
 ) -> tuple[LanguageModel, LanguageModel | None]:
     """The policy, which leaves room in memory for a judge that is loaded after it, and the judge."""
@@ -220,7 +220,7 @@ def _model(
     return model
 
 
-def _memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None) -> AssociativeMemory | None:
+def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None) -> AssociativeMemory | None:
     if memory is None or isinstance(memory, AssociativeMemory):
         return memory
     if not Path(memory).exists():

@@ -44,6 +44,10 @@ class IllegalStepError(CoatError):
     """A step that the task's rules forbid; it is dropped and counted."""
 
 
+class UnreadableAnswerError(CoatError):
+    """An answer that a grader cannot read; it is wrong, and counted, never guessed."""
+
+
 def no_such(kind: str, plural: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that there is not, with the nearest one and all that there are."""
     names = list(known)

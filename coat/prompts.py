@@ -197,6 +197,23 @@ def _puzzle(numbers: Sequence[int], target: int) -> str:
     return f"Target: {target}\nNumbers: {' '.join(map(str, numbers))}"
 
 
+def worked(
+    rules: str,
+    ask: str,
+    answered: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    drafted: tuple[tuple[str, tuple[str, ...]], ...] = (),
+) -> Worked:
+    """Rules in which `{how}` says how to think, style by style."""
+    return Worked(
+        rules.format(how="Think in short sentences, one on a line."),
+        rules.format(how="Reason in short paragraphs."),
+        rules.format(how="Think step by step, but keep of each step only a draft of at most five words, one on a line."),
+        ask,
+        answered,
+        drafted,
+    )
+
+
 def in_chinese(text: str) -> bool:
     """Whether `text` is Chinese: ideographs, and no kana as in Japanese."""
     return bool(_IDEOGRAPH.search(text)) and not _KANA.search(text)

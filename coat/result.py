@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from coat.errors import UnreadableAnswerError
 from coat.problem import Problem
 from coat.settings import Settings
 from coat.tasks import Task
@@ -113,7 +114,12 @@ def check(task: Task, problem: Problem, tree: Tree, node: Node, answer: str | No
     if answer is None:
         return False if task.verifies or problem.gold is not None else None
     verdict = task.verify(problem, said([each.step for each in tree.path(node.id)]))
-    return task.grade(problem, answer) if verdict is None else verdict
+    if verdict is not None:
+        return verdict
+    try:
+        return task.grade(problem, answer)
+    except UnreadableAnswerError:
+        return False
 
 
 def recalled_on(tree: Tree, node: Node, hits: Hits) -> list[dict[str, Any]]:

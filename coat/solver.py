@@ -286,12 +286,20 @@ class Solver:
             thinking = self._thoughts.left(steps)
             self.usage.unclosed += self._thoughts.open(steps) and not thinking
             end = STEP_END if thinking else self.task.step_end[0]
-            told = ("" if thinking else self.task.note(self.problem, begun(steps))) + lines(hits, end)
+            recalled = lines(hits, end)
+            self.usage.recalled += self._length(recalled)
+            told = ("" if thinking else self.task.note(self.problem, begun(steps))) + recalled
             if steps and steps[-1].action == "answer":
                 told = prompts.REVISE + end + told
             prompt = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
             self._opened[node.id] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
         return self._opened[node.id]
+
+    def _length(self, text: str) -> int:
+        """The tokens of a text, 0 where the model does not work on tokens."""
+        if not text or not self._model.capabilities.tokens:
+            return 0
+        return len(self._model.path((Text(text),))) - len(self._model.path(()))
 
     def _closed(self, node: Node) -> Prompt:
         """The prompt up to the end of the step at `node`."""

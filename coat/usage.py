@@ -11,7 +11,8 @@ class Usage:
     `generated`: tokens sampled. `scored`: tokens read for judgements. `replayed`: tokens of either kind that
     the journal supplied, so that no model worked for them. `evaluated`: rows the model really decoded, in
     `decodes` calls. `unique`: distinct token prefixes over all requests, the least that had to be evaluated.
-    `unclosed`: thoughts that were ended because they had cost their budget.
+    `recalled`: tokens of what the memory recalled, as far as the model works on tokens; they are read, not generated,
+    and count against no budget. `unclosed`: thoughts that were ended because they had cost their budget.
     """
 
     generated: int = 0
@@ -25,6 +26,7 @@ class Usage:
     recalls: int = 0
     illegal: int = 0
     unreadable: int = 0
+    recalled: int = 0
     unclosed: int = 0
     seconds: float = 0.0
     _prefixes: set[int] = field(default_factory=set, repr=False, compare=False)
@@ -59,5 +61,5 @@ class Usage:
 
 COUNTS = (
     *("generated", "scored", "evaluated", "unique", "replayed", "decodes"),
-    *("expansions", "evaluations", "recalls", "illegal", "unreadable", "unclosed"),
+    *("expansions", "evaluations", "recalls", "illegal", "unreadable", "recalled", "unclosed"),
 )

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from coat.cli import config, inspect, memory, models, solve
+from coat.cli import config, inspect, measure, memory, models, solve
 from coat.errors import CoatError
 from memory.errors import AssociativeMemoryError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 solve.register(app)
+measure.register(app)
 inspect.register(app)
 config.register(app)
 app.add_typer(memory.app)

@@ -4,13 +4,20 @@ A new task is one file with a class that fits `Task`, and one line in `TASKS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from random import Random
 from typing import Any, Protocol
 
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
 from coat.settings import Settings
+from coat.tasks.aqua import Aqua
 from coat.tasks.arithmetic import Arithmetic
+from coat.tasks.bbh import BigBenchHard
+from coat.tasks.gsm8k import Gsm8k
+from coat.tasks.logic import ProntoQA, StrategyQA
+from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
 from search import Action
@@ -23,6 +30,8 @@ class Task(Protocol):
     summary: str
     sample: str
     """A problem as a person would type it."""
+    source: str
+    """Where its data come from."""
     step_tokens: int
     """The most tokens that one step may take."""
     model: str | None
@@ -86,7 +95,19 @@ class Task(Protocol):
         ...
 
     def grade(self, problem: Problem, answer: str) -> bool | None:
-        """Whether `answer` is the gold answer; None where there is none."""
+        """Whether `answer` is the gold answer; None where there is none.
+
+        Raises:
+            UnreadableAnswerError: it is no answer of the kind that is asked for.
+        """
+        ...
+
+    def score(self, problem: Problem, answer: str) -> float | None:
+        """How near `answer` comes to the gold answer, in [0, 1], where that is more than right or wrong."""
+        ...
+
+    def generate(self, lot: Random) -> str | None:
+        """A new problem as a person would type it, drawn from `lot`; None where the task makes up none."""
         ...
 
 
@@ -94,7 +115,15 @@ TASKS: dict[str, Callable[[], Task]] = {
     "game24": lambda: Arithmetic("game24", target=24),
     "countdown": lambda: Arithmetic("countdown"),
     "qa": QuestionAnswering,
+    "gsm8k": Gsm8k,
+    "aqua": Aqua,
+    "prontoqa": ProntoQA,
+    "strategyqa": StrategyQA,
+    "hotpotqa": HotpotQA,
+    "musique": MuSiQue,
+    "2wikimultihopqa": TwoWiki,
 }
+BBH = "bbh:"
 
 
 def get(name: str) -> Task:
@@ -103,8 +132,10 @@ def get(name: str) -> Task:
     Raises:
         InputError: there is no such task.
     """
+    if name.startswith(BBH) and name != BBH:
+        return BigBenchHard(name.removeprefix(BBH))
     if name not in TASKS:
-        raise no_such("task", "tasks", name, TASKS)
+        raise no_such("task", "tasks", name, [*TASKS, f"{BBH}NAME"])
     return TASKS[name]()
 
 
@@ -126,7 +157,8 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
         task = (Puzzle if settings.rules else Unruled)(task.name, task.target, notation.backtrack)
     elif isinstance(task, QuestionAnswering):
         free = thinking is not None and thinking.opened
-        task = type(task)("draft" if settings.draft else "free" if free else "lines")
+        task = copy(task)
+        task.write("draft" if settings.draft else "free" if free else "lines")
     if settings.step_end is not None:
         task.step_end = (settings.step_end,)
     return task

@@ -5,6 +5,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +38,9 @@ class Arithmetic:
         self.name = name
         self.target = target
         self.sample = "4 9 10 13" if target else "83 18 75 = 10"
+        self.source = "a generator; github.com/princeton-nlp/tree-of-thought-llm, src/tot/data/24/24.csv (MIT)"
+        if target is None:
+            self.source = "a generator; github.com/dllm-reasoning/d1, dataset/countdown_cd3_test.jsonl (Apache-2.0)"
         goal = str(target) if target else "a target"
         self.summary = f"make {goal} from the numbers with + - * /, each number used once"
 
@@ -75,7 +79,8 @@ class Arithmetic:
             data: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{_shown(text)} is not JSON: {error}") from error
-        numbers, target = data.get("nums", data.get("input")), data.get("target", data.get("output", self.target))
+        numbers = data.get("nums", data.get("input", data.get("Puzzles")))
+        target = data.get("target", data.get("output", self.target))
         if numbers is None:
             raise InputError(f'{_shown(text)} has neither "nums" nor "input"')
         words = re.split(r"[\s,]+", numbers.strip()) if isinstance(numbers, str) else numbers
@@ -154,6 +159,33 @@ class Arithmetic:
     def grade(self, problem: Problem, answer: str) -> bool | None:
         """None: an expression is checked by `verify`, there is no single gold answer."""
         return None
+
+
+    def score(self, problem: Problem, answer: str) -> float | None:
+        """None: there is right and wrong."""
+        return None
+
+    def generate(self, lot: Random) -> str | None:
+        """Four numbers from 1 to 13, or for Countdown from 1 to 99, that lead to the target by whole numbers."""
+        while True:
+            numbers = [lot.randint(1, 13 if self.target else 99) for _ in range(4)]
+            reached = _reached(numbers, lot)
+            if self.target is None and 1 <= reached <= 100:
+                return f"{' '.join(map(str, numbers))} = {reached}"
+            if reached == self.target:
+                return " ".join(map(str, numbers))
+
+
+def _reached(numbers: Sequence[int], lot: Random) -> int:
+    """What a random play over whole numbers ends with; -1 where it leaves them."""
+    left = list(numbers)
+    while len(left) > 1:
+        a, b = (left.pop(lot.randrange(len(left))) for _ in range(2))
+        symbol = lot.choice("+-*/")
+        if symbol == "/" and (b == 0 or a % b):
+            return -1
+        left.append({"+": a + b, "-": a - b, "*": a * b}[symbol] if symbol != "/" else a // b)
+    return left[0]
 
 
 def _integer(word: object, text: str) -> int:

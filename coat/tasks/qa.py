@@ -6,11 +6,12 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
 from coat import prompts
-from coat.errors import IllegalStepError, InputError
+from coat.errors import IllegalStepError, InputError, UnreadableAnswerError
 from coat.models import LanguageModel, Message, Prompt
 from coat.problem import Problem
 from search import Action
@@ -29,6 +30,9 @@ class QuestionAnswering:
 
     name = "qa"
     summary = "answer a question in words, with facts from the memory where there is one"
+    source = "questions in your own words"
+    form = 'a "question" in words'
+    """What a record holds."""
     sample = "Which city is the capital of the country where the Eiffel Tower stands?"
     temperature: float = 0.8
     step_complete: tuple[str, ...] = ()
@@ -36,34 +40,52 @@ class QuestionAnswering:
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
-    def __init__(self, style: prompts.Style = "lines") -> None:
+    def __init__(self) -> None:
+        self.write("lines")
+
+    def write(self, style: prompts.Style) -> None:
+        """From now on steps are of this style."""
         self.style = style
         self.step_end: tuple[str, ...] = ("\n\n",) if style == "free" else ("\n",)
         self.step_tokens = {"lines": 64, "free": 256, "draft": 24}[style]
 
     def read(self, text: str) -> Problem:
-        """The question, or a JSON object with `question` and perhaps `answer` as the public files have it.
+        """The question, or a JSON object as the public files have it.
 
-        Instead of `question` it may hold `messages`, a conversation of which the user's last turn is the question:
+        Instead of a question it may hold `messages`, a conversation of which the user's last turn is the question:
         objects with `role` (system, user, assistant) and `content`.
 
         Raises:
             InputError: the text holds no question.
         """
         turns, gold = [Message("user", text.strip())], None
+        given: dict[str, Any] = {}
         if text.lstrip().startswith("{"):
             try:
                 data = json.loads(text)
-                turns = _turns(data.get("messages") or [{"role": "user", "content": data["question"]}])
-                gold = data.get("answer")
+                turns = _turns(data.get("messages") or [{"role": "user", "content": self.asked(data)}])
+                gold, given = self.gold(data), self.given(data)
             except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
                 raise InputError(
-                    f'this is not a JSON object with a "question" in words, or with "messages": {text[:80]!r}'
+                    f"this is not a JSON object with {self.form}, or with \"messages\": {text[:80]!r}"
                 ) from error
         for turn in turns:
             _check(turn.content)
         *before, last = turns
-        return Problem(last.content, self.name, {"before": tuple(before)}, None if gold is None else str(gold))
+        return Problem(last.content, self.name, {"before": tuple(before), **given}, gold)
+
+    def asked(self, data: Mapping[str, Any]) -> str:
+        """The question in a record of the public file."""
+        return str_of(data["question"])
+
+    def gold(self, data: Mapping[str, Any]) -> str | None:
+        """The right answer in a record, None where it holds none."""
+        answer = data.get("answer")
+        return None if answer is None else str(answer)
+
+    def given(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What else the task knows of a record."""
+        return {}
 
     def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
         """Instructions, worked examples as earlier turns, the conversation so far, and the question."""
@@ -126,16 +148,43 @@ class QuestionAnswering:
         """What follows `Answer:`, and of that what stands in a box."""
         return prompts.unboxed(prompts.label(path[-1])[1]) if path else ""
 
-    def key(self, answer: str) -> str:
-        """The answer without case, articles and punctuation."""
+    def canonical(self, answer: str) -> str:
+        """`answer` in the form in which equal ones are equal.
+
+        Raises:
+            UnreadableAnswerError: it has no answer of the kind that is asked for.
+        """
         return normalise(answer)
+
+    def key(self, answer: str) -> str:
+        """The answer's canonical form, or where it has none, its words."""
+        try:
+            return self.canonical(answer)
+        except UnreadableAnswerError:
+            return normalise(answer)
 
     def verify(self, problem: Problem, path: Sequence[str]) -> None:
         """None: only the gold answer could tell, and a search may not see it."""
 
     def grade(self, problem: Problem, answer: str) -> bool | None:
-        """Exact match after normalisation."""
-        return None if problem.gold is None else normalise(answer) == normalise(problem.gold)
+        """Whether the canonical forms are equal."""
+        return None if problem.gold is None else self.canonical(answer) == self.canonical(problem.gold)
+
+
+    def score(self, problem: Problem, answer: str) -> float | None:
+        """None: there is right and wrong."""
+        return None
+
+    def generate(self, lot: Random) -> str | None:
+        """None: questions are not made up."""
+        return None
+
+
+def str_of(value: object) -> str:
+    """`value`, which must be a text; TypeError where it is something else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _turns(messages: Sequence[Mapping[str, str]]) -> list[Message]:

@@ -1,0 +1,93 @@
+"""Strategies and models against one another: accuracy against tokens, FLOPs and seconds, on the same problems."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coat.errors import InputError
+from coat.evaluation import Outcome, summary
+from coat.intervals import paired
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one strategy reached with one model and budget, in so many seconds; `parameters` None where unknown."""
+
+    model: str
+    strategy: str
+    budget: int
+    outcomes: Sequence[Outcome]
+    seconds: float
+    parameters: int | None = None
+
+
+def compared(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each row's figures, and what it gains over the first strategy of the first model at the same budget.
+
+    `difference` is the paired difference of accuracies and its 95 % bootstrap interval, None for the row itself, and
+    where the rows do not hold the same problems. `flops` is 2 × parameters × rows decoded, a problem.
+    """
+    return [_figures(row, _baseline(rows, row)) for row in rows]
+
+
+def _baseline(rows: Sequence[Row], row: Row) -> Row | None:
+    first = rows[0]
+    others = (each for each in rows if (each.model, each.strategy) == (first.model, first.strategy))
+    return next((each for each in others if each.budget == row.budget and each is not row), None)
+
+
+def _figures(row: Row, baseline: Row | None) -> dict[str, Any]:
+    count = max(1, len(row.outcomes))
+    evaluated = sum(each.usage.get("evaluated", 0) for each in row.outcomes) / count
+    found = summary(row.outcomes, row.seconds, model=row.model, strategy=row.strategy, budget=row.budget)
+    same = baseline is not None and [each.number for each in baseline.outcomes] == [each.number for each in row.outcomes]
+    gap = paired(_right(row), _right(baseline)) if baseline is not None and same and row.outcomes else None
+    return {
+        **found,
+        "flops": None if row.parameters is None else 2 * row.parameters * evaluated,
+        "seconds_per_problem": round(row.seconds / count, 3),
+        "difference": None if gap is None else [round(each, 4) for each in gap],
+    }
+
+
+def _right(row: Row) -> list[float]:
+    return [float(each.correct) for each in row.outcomes]
+
+
+def draw(rows: Sequence[dict[str, Any]], file: Path, title: str) -> None:
+    """Accuracy against tokens a problem, a line for each strategy and model, as a PNG or SVG.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    (FigureCanvasSVG if file.suffix.lower() == ".svg" else FigureCanvasAgg)(figure)
+    axes = figure.subplots()
+    lines = dict.fromkeys((row["model"], row["strategy"]) for row in rows)
+    for (model, strategy), marker in zip(lines, "osD^vPX*<>ph" * len(lines), strict=False):
+        points = sorted((row for row in rows if (row["model"], row["strategy"]) == (model, strategy)), key=_tokens)
+        accuracies = [row["accuracy"] for row in points]
+        errors = [
+            [max(0.0, row["accuracy"] - row["interval"][0]) for row in points],
+            [max(0.0, row["interval"][1] - row["accuracy"]) for row in points],
+        ]
+        label = f"{strategy}, {model}" if model else strategy
+        axes.errorbar([_tokens(row) for row in points], accuracies, errors, marker=marker, capsize=3, label=label)
+    axes.set(xlabel="tokens a problem (generated and scored)", ylabel="share right, 95 % Wilson interval", title=title)
+    axes.set_xscale("log")
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    try:
+        figure.savefig(file, dpi=150)
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _tokens(row: dict[str, Any]) -> float:
+    return max(1.0, float(row["tokens_per_problem"]))
