@@ -20,7 +20,10 @@ class Settings:
 
     `tokens` is the budget (generated + scored, replayed ones included), `seconds` the clock, both None for no limit.
     `temperature`, `step_end` (what ends a step, but for inside a code block or a formula) and `step_tokens` (its most
-    tokens) None are the task's own. `max_think` is the most tokens of a path's thoughts, where the model thinks.
+    tokens) None are the task's own. `max_think` is the most tokens of a path's thoughts, where the model thinks; one
+    that the model ends before `min_think` goes on after a "Wait", up to `waits` times (None: twice where there is a
+    `min_think`). `switch_penalty` is taken off the logits of what begins one of `switch_phrases`, with commas between
+    them, for `switch_window` tokens after the last of these.
     `n` is how many lines or samples a strategy draws that draws many, None for the `width`, or four times that where
     states are expanded by the width. `vote` says how answers are counted (see `coat.result.choose`), `aggregate` what a
     line is worth whose steps are judged, `adaptive` ends a majority vote that is decided.
@@ -61,6 +64,11 @@ class Settings:
     step_end: str | None = None
     step_tokens: int | None = None
     max_think: int = 1024
+    min_think: int = 0
+    waits: int | None = None
+    switch_penalty: float = 0.0
+    switch_window: int = 600
+    switch_phrases: str = "alternatively, wait, maybe, another approach, hmm"
     top_k: int = 40
     top_p: float = 0.95
     exploration: float = 1.0
@@ -96,7 +104,10 @@ class Settings:
         for name in ("tokens", "seconds"):
             value = getattr(self, name)
             _demand(value is None or (math.isfinite(value) and value > 0), name, "more than 0", value)
-        for name in ("temperature", "exploration", "beta"):
+        for name in ("min_think", "waits", "switch_window"):
+            _demand((getattr(self, name) or 0) >= 0, name, "0 or more", getattr(self, name))
+        _demand(self.min_think <= self.max_think, "min_think", "at most max-think", self.min_think)
+        for name in ("temperature", "exploration", "beta", "switch_penalty"):
             value = getattr(self, name)
             _demand(value is None or (math.isfinite(value) and value >= 0), name, "0 or more", value)
         for name in ("threshold", "accept", "top_p", "recall_threshold", "widening", "certainty"):

@@ -44,7 +44,7 @@ class Solver:
         self.stop: Stop | None = None
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
         self._step_tokens = settings.step_tokens or task.step_tokens
-        self._thoughts = Thoughts(model.capabilities.thinking, settings.max_think, settings.step_tokens)
+        self._thoughts = Thoughts(model.capabilities.thinking, settings)
         longest = max(self._step_tokens, self._thoughts.step_tokens)
         self._budget = Budget(settings.tokens, longest + evaluator.cost(longest))
         self._opened: dict[int, Prompt] = {}
@@ -305,7 +305,7 @@ class Solver:
         """The prompt up to the end of the step at `node`."""
         if node.parent is None:
             return self.task.prompt(self.problem, self._model)
-        return (*self._opened[node.parent], node.step.tokens or Text(node.step.text))
+        return (*self._opened[node.parent], self._thoughts.piece(self._steps(node)))
 
     # Evaluate.
 

@@ -1,5 +1,6 @@
 """Drawing tokens: the likeliest ones against a full sort, their shares, and the draws."""
 
+import math
 from collections import Counter
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coat.models import Sampling
+from coat.models import Penalty, Sampling
 from coat.models.llama import odds as drawing
 from coat.models.llama.odds import Sampler, read
 
@@ -51,3 +52,20 @@ def test_draws_follow_the_shares_and_their_seed() -> None:
     assert {token: np.exp(logprob) for token, logprob in found} == pytest.approx({0: 0.4, 1: 0.3, 2: 0.2})
     drawn = [[each.draw(odds)[0] for _ in range(50)] for each in (Sampler(sampling, seed) for seed in (5, 5, 6))]
     assert [one == other for one, other in pairwise(drawn)] == [True, False]
+
+
+def test_a_penalty_takes_alpha_off_the_logits_and_nothing_else() -> None:
+    odds = read(np.log(np.array([[0.5, 0.3, 0.2]], np.float32)), 3)[0]
+    sampling = Sampling(temperature=1, top_k=0, top_p=1, penalty=Penalty(3.0, ("wait",), 1))
+    expected = np.array([0.5 * math.exp(-3), 0.3, 0.2])
+    assert odds.penalised(sampling, frozenset({0}), 3.0) == pytest.approx(expected / expected.sum())
+    greedy = Sampler(Sampling(temperature=0, penalty=Penalty(3.0, ("wait",), 1)), 0, frozenset({0}))
+    token, logprob = greedy.draw(odds)
+    assert (token, logprob) == (1, pytest.approx(math.log(0.3)))  # the model's own
+    assert greedy.draw(odds)[0] == 0  # after the window
+
+
+def test_a_penalty_that_lets_others_pass_moves_them_into_the_top_k() -> None:
+    odds = read(np.log(np.array([[0.5, 0.3, 0.2]], np.float32)), 3)[0]
+    sampling = Sampling(temperature=1, top_k=2, top_p=1)
+    assert odds.penalised(sampling, frozenset({0}), 3.0) == pytest.approx([0.0, 0.6, 0.4])

@@ -12,6 +12,7 @@ from coat.models import Prompt, SampleRequest, Sampling, Text, Thinking, Tokens
 from coat.models.llama import ContextOptions, LlamaModel
 from coat.models.scripted import ScriptedModel
 from coat.result import Result
+from coat.settings import Settings
 from coat.thoughts import Thoughts, check_thought, said
 from coat.usage import Usage
 from memory import AssociativeMemory, HashingEmbedder
@@ -169,7 +170,7 @@ def test_a_thought_that_says_nothing_new_is_dropped() -> None:
 def test_what_is_said_is_what_lies_in_no_thought() -> None:
     steps = [Step("a", thought=True), Step("b"), Step("c", thought=True), Step("d")]
     assert said(steps) == ["b", "d"]
-    assert not Thoughts(None, 10, None).open([])
+    assert not Thoughts(None, Settings()).open([])
 
 
 def test_a_trace_keeps_what_is_a_thought() -> None:
@@ -203,3 +204,45 @@ def test_a_gguf_that_thinks_answers_after_its_thought_and_data_cannot_end_it(tmp
     closed = [node for node in result.tree.nodes[1:] if not node.step.thought]
     assert closed  # what came after a thought
     assert result.usage.spent <= 1500
+
+
+HASTY = {
+    "<think>\n": ["It is Rome.</think>\n\n"],
+    "It is Rome.\n\nWait": [", no: Paris.</think>\n\n"],
+    "no: Paris.\n\nWait": [", yes.</think>\n\n"],
+    "</think>\n\n": ["Answer: Paris"],
+}
+
+
+@pytest.mark.parametrize(
+    ("knobs", "waits"), [({"waits": 1}, 1), ({"waits": 2}, 2), ({"min_think": 21}, 1), ({"min_think": 60}, 2), ({}, 0)]
+)
+def test_a_thought_that_ends_too_early_goes_on_after_a_wait(knobs: dict[str, int], waits: int) -> None:
+    model = Witness(HASTY, thinking=MARKERS)
+    result = ask(model, **knobs)
+    thought = model.continued[-1].rsplit("<think>\n", 1)[1]
+    assert thought.count("\n\nWait") == waits
+    assert thought.count("</think>") == 1
+    assert thought.endswith("</think>\n\n")
+    assert result.answer == "Paris"
+
+
+def test_what_only_a_model_with_thoughts_can_do_is_refused_of_others() -> None:
+    for knobs, name in (({"min_think": 5}, "min-think"), ({"waits": 1}, "waits"), ({"switch_penalty": 3.0}, "switch-penalty")):
+        with pytest.raises(coat.InputError, match=f"no markers of thoughts; leave out --{name}"):
+            ask(ScriptedModel({"": ["Answer: 1"]}), **knobs)
+    with pytest.raises(coat.InputError, match="min-think must be at most max-think"):
+        Settings(min_think=2000)
+
+
+def test_switching_is_penalised_for_a_while_after_the_last_switch() -> None:
+    script = {
+        "<think>\n": ["It is in France.\n\n"],
+        "France.\n\n": ["Alternatively, Spain?\n\n"],
+        "Spain?\n\n": ["No.</think>"],
+        "</think>\n\n": ["Answer: Paris"],
+    }
+    model = Witness(script, thinking=MARKERS)
+    ask(model, switch_penalty=3.0, switch_window=30)
+    penalties = [each.penalty and (each.penalty.alpha, each.penalty.tokens) for each in model.samplings]
+    assert penalties == [(3.0, 30), (3.0, 30 - len("It is in France.\n\n")), (3.0, 30 - len("Alternatively, Spain?\n\n")), None]

@@ -41,12 +41,22 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Penalty:
+    """What makes tokens less likely that begin one of `phrases`: `alpha` off their logits, for the next `tokens`."""
+
+    alpha: float
+    phrases: tuple[str, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are drawn: `temperature` 0 is greedy; top-k comes first, then top-p.
 
     A text ends before the first of `stop`, after the first of `until`, at an end-of-generation token, or after
     `max_tokens`. One that begins with one of `complete` is that, whole by itself. With `blocks` a stop string inside a
-    code block or a displayed formula ends nothing; a server stops there all the same, and knows no `until`.
+    code block or a displayed formula ends nothing; a server stops there all the same, and knows no `until`
+    and no `penalty`.
     """
 
     max_tokens: int = 64
@@ -57,6 +67,7 @@ class Sampling:
     complete: tuple[str, ...] = ()
     blocks: bool = False
     until: tuple[str, ...] = ()
+    penalty: Penalty | None = None
 
     def whole(self, text: str) -> str | None:
         """What `text` is complete as, by its beginning; None where it is not.

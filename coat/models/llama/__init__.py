@@ -1,6 +1,7 @@
 """A GGUF in this process: the `LanguageModel` over llama.cpp that shares the KV cache between branches."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -71,9 +72,17 @@ class LlamaModel(Reader):
         left = self._left(path)
         limited = replace(sampling, max_tokens=min(sampling.max_tokens, left))
         drawn = Drawn(request.seen) if request.distinct else None
-        future = self._decoder.submit(
-            Request(path, usage, seeds=request.seeds, sampling=limited, drawn=drawn, rules=request.rules)
+        penalised = frozenset[int]() if sampling.penalty is None else self._first_tokens(sampling.penalty.phrases)
+        asked = Request(
+            path,
+            usage,
+            seeds=request.seeds,
+            sampling=limited,
+            drawn=drawn,
+            rules=request.rules,
+            penalised=penalised,
         )
+        future = self._decoder.submit(asked)
         completions: list[Completion] = await asyncio.wrap_future(future)
         usage.generated += sum(completion.generated for completion in completions)
         if left >= sampling.max_tokens:
@@ -111,6 +120,11 @@ class LlamaModel(Reader):
                 " shorten the question or the facts, or raise --context"
             )
         return left
+
+    def _first_tokens(self, phrases: Sequence[str]) -> frozenset[int]:
+        """The tokens that `phrases` begin with, at the start of a sentence and inside it."""
+        spelled = {space + each for phrase in phrases for each in (phrase, phrase.capitalize()) for space in ("", " ")}
+        return frozenset(ids[0] for text in spelled if (ids := self._tokenize(text, False)))
 
     def _candidate(self, text: str) -> int:
         ids = self._tokenize(text, True)

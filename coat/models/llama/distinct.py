@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 
 from coat.models import Draw, Sampling
-from coat.models.llama.odds import Odds, pick
+from coat.models.llama.odds import Odds, pick, shares_at
 
 LEAST = 1e-12
 """A place of which less than this is left is used up."""
@@ -52,8 +52,8 @@ class Drawn:
 class DistinctSampler:
     """Draws one sibling's tokens so that it becomes none of those in `drawn`, which its siblings share."""
 
-    def __init__(self, drawn: Drawn, sampling: Sampling, seed: int) -> None:
-        self._drawn, self._sampling = drawn, sampling
+    def __init__(self, drawn: Drawn, sampling: Sampling, seed: int, penalised: frozenset[int] = frozenset()) -> None:
+        self._drawn, self._sampling, self._penalised = drawn, sampling, penalised
         self._random = random.Random(seed)
         self.begin()
 
@@ -65,7 +65,7 @@ class DistinctSampler:
 
     def draw(self, odds: Odds) -> tuple[int, float] | None:
         """A token and its log-probability; None where nothing is left, which is then noted."""
-        shares = odds.shares(self._sampling)
+        shares = shares_at(odds, self._sampling, self._penalised, len(self._draw))
         left = shares
         if self._place.below:
             used = {token: below.used for token, below in self._place.below.items()}

@@ -48,6 +48,17 @@ class Odds:
             self.note(knobs(sampling), shares(self.logits[None], sampling)[0])
         return self._shares
 
+    def penalised(self, sampling: Sampling, ids: frozenset[int], alpha: float) -> Doubles:
+        """What a draw picks each of `ids` with where `alpha` is taken off the logits of some, shape (k,).
+
+        Those beyond the `k` likeliest stay out of reach.
+        """
+        logits = self.logits - np.float32(alpha) * np.isin(self.ids, list(ids))
+        order = np.argsort(-logits, kind="stable")
+        found = np.empty(len(order))
+        found[order] = shares(logits[order][None], sampling)[0]
+        return found
+
     def note(self, knobs: Knobs, shares: Doubles) -> None:
         """Keep the shares that were reckoned for `knobs`."""
         self._knobs, self._shares = knobs, shares
@@ -130,20 +141,32 @@ def _best(row: Floats, ids: Ids, k: int) -> Ids:
 
 
 class Sampler:
-    """Draws tokens with a random state of its own."""
+    """Draws tokens with a random state of its own.
 
-    def __init__(self, sampling: Sampling, seed: int) -> None:
-        self._sampling = sampling
+    `penalised` are the tokens from which the sampling's penalty is taken off.
+    """
+
+    def __init__(self, sampling: Sampling, seed: int, penalised: frozenset[int] = frozenset()) -> None:
+        self._sampling, self._penalised = sampling, penalised
         self._random = random.Random(seed)
+        self._count = 0
 
     def draw(self, odds: Odds) -> tuple[int, float]:
-        """A token and its log-probability."""
-        at = pick(odds.shares(self._sampling), self._random)
+        """A token and its log-probability, which no penalty changes."""
+        at = pick(shares_at(odds, self._sampling, self._penalised, self._count), self._random)
+        self._count += 1
         return int(odds.ids[at]), odds.logprob(at)
 
     def complete(self) -> Draw:
         """Nothing is noted of what was drawn."""
         return ()
+
+
+def shares_at(odds: Odds, sampling: Sampling, penalised: frozenset[int], count: int) -> Doubles:
+    """What each of the odds' tokens is picked with, as the token after `count` others."""
+    if sampling.penalty is None or count >= sampling.penalty.tokens:
+        return odds.shares(sampling)
+    return odds.penalised(sampling, penalised, sampling.penalty.alpha)
 
 
 def pick(weights: Doubles, chance: random.Random) -> int:

@@ -55,6 +55,7 @@ class Request:
     While it runs, `sequence` holds the path, `done` tokens of path and suffix are decoded, and `working` siblings are
     in lanes; `private` says that the prefix tree did not take the sequence over. `drawn`, where siblings are distinct,
     is what they must not become, and `odds` those after the path. A sibling for whom nothing was left has result None.
+    `penalised` are the tokens from which the sampling's penalty is taken off.
     """
 
     path: Tokens
@@ -64,6 +65,7 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     drawn: Drawn | None = None
     rules: Rules | None = None
+    penalised: frozenset[int] = frozenset()
     odds: Odds | None = None
     candidates: Tokens = ()
     future: "Future[Any]" = field(default_factory=Future)
@@ -78,8 +80,8 @@ class Request:
     def sampler(self, seed: int) -> Sampler | DistinctSampler:
         """What one sibling draws its tokens with."""
         if self.drawn is None:
-            return Sampler(self.sampling, seed)
-        return DistinctSampler(self.drawn, self.sampling, seed)
+            return Sampler(self.sampling, seed, self.penalised)
+        return DistinctSampler(self.drawn, self.sampling, seed, self.penalised)
 
     @property
     def target(self) -> Tokens:
