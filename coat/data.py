@@ -51,7 +51,7 @@ def problems(task: Task, file: Path, limit: int | None = None) -> list[tuple[str
     Raises:
         InputError: a record is no problem of the task, by its place.
     """
-    found = []
+    found: list[tuple[str, Problem]] = []
     for place, record in records(file)[:limit]:
         text = json.dumps(record, ensure_ascii=False)
         try:

@@ -1,5 +1,6 @@
 """`coat eval` and `coat compare`: how many problems of a task come out right, and what they cost."""
 
+import itertools
 import json
 import sys
 import time
@@ -15,6 +16,7 @@ from coat.errors import InputError
 
 if TYPE_CHECKING:
     from coat.evaluation import Outcome
+    from coat.journal import Journal
 
 Data = Annotated[Path | None, typer.Option(help="Problems in the task's public format; default: made up.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first so many problems; of made-up ones 50.")]
@@ -50,15 +52,17 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure one strategy on a task's problems. Broken off, the same command goes on where the journal ends."""
+    from coat.evaluation import evaluate as evaluated
     from coat.evaluation import summary
 
     call = {"strategy": strategy, "evaluator": evaluator, "tokens": tokens, "seed": seed, **_settings(settings or [])}
     with ExitStack() as stack:
         problems = read_problems(task, data, limit, seed)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
-        given = {"prm": prm, "memory": memory, "journal": log}
+        shared = loaded(stack, task, model, log, prm, memory)
         began = time.monotonic()
-        outcomes = list(_watched(run(problems, task, model, given, call, jobs), len(problems), strategy, out))
+        running = evaluated(problems, task=task, jobs=jobs, **shared, **call)
+        outcomes = list(_watched(running, len(problems), strategy, out))
     found = summary(outcomes, time.monotonic() - began, task=task, strategy=strategy, model=model, tokens=tokens)
     if as_json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
@@ -93,9 +97,12 @@ def compare(
 ) -> None:
     """Measure strategies and models against one another on the same problems, at equal token budgets."""
     from coat.comparison import Row, compared, draw
+    from coat.evaluation import evaluate as evaluated
+    from coat.models.catalog import parameters
     from coat.strategies import get
 
     chosen, budgets = _names(strategies), [_count(each) for each in _names(tokens)]
+    changed = _settings(settings or [])
     for name in chosen:
         get(name)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
@@ -105,15 +112,16 @@ def compare(
         problems = read_problems(task, data, limit, seed)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
         for model in _names(models) if models else [None]:
-            for name in chosen:
-                for budget in budgets:
-                    knobs = {"strategy": name, "evaluator": evaluator, "tokens": budget, "seed": seed}
-                    call = {**knobs, **_settings(settings or [])}
+            with ExitStack() as each:
+                shared = loaded(each, task, model, log)
+                for name, budget in itertools.product(chosen, budgets):
+                    call = {"strategy": name, "evaluator": evaluator, "tokens": budget, "seed": seed, **changed}
                     began = time.monotonic()
-                    running = run(problems, task, model, {"journal": log}, call, jobs)
+                    running = evaluated(problems, task=task, jobs=jobs, **shared, **call)
                     label = f"{name}, {budget} tokens" + (f", {model}" if model else "")
                     outcomes = list(_watched(running, len(problems), label, out, {"run": label}))
-                    rows.append(Row(model or "", name, budget, outcomes, time.monotonic() - began))
+                    taken = time.monotonic() - began
+                    rows.append(Row(model or "", name, budget, outcomes, taken, parameters(shared["model"].name)))
     found = compared(rows)
     if plot is not None:
         draw(found, plot, f"{task}, {len(problems)} problems")
@@ -123,20 +131,15 @@ def compare(
         _table(found, rows[0].strategy)
 
 
-def run(
-    problems: Sequence[Any], task: str, model: str | None, given: dict[str, Any], call: dict[str, Any], jobs: int
-) -> Iterator["Outcome"]:
-    """Solve the problems with what is loaded once; see `coat.evaluation.evaluate`."""
+def loaded(
+    stack: ExitStack, task: str, model: str | None, journal: "Journal", prm: str | None = None, memory: Path | None = None
+) -> dict[str, Any]:
+    """What all problems share, loaded once and closed with `stack`; see `coat.evaluation.evaluate`."""
     from coat import tasks
     from coat.api import open_memory, open_models
-    from coat.evaluation import evaluate as evaluated
 
-    with ExitStack() as stack:
-        named = tasks.get(task).model if model is None else model
-        policy, judge = open_models(stack, named, given.get("prm"), {})
-        memory = open_memory(stack, given.get("memory"))
-        loaded = {"model": policy, "prm": judge, "memory": memory, "journal": given["journal"]}
-        yield from evaluated(problems, task=task, jobs=jobs, **loaded, **call)
+    policy, judge = open_models(stack, tasks.get(task).model if model is None else model, prm, {})
+    return {"model": policy, "prm": judge, "memory": open_memory(stack, memory), "journal": journal}
 
 
 def read_problems(task: str, data: Path | None, limit: int | None, seed: int) -> list[Any]:

@@ -118,6 +118,11 @@ def memory_of(name: str, **options: Any) -> int:
     return needed(read_header(model_files(name)[0]), room(asked.gpu_layers), asked)
 
 
+def parameters(name: str) -> int | None:
+    """Weights in the file of the model called `name`, None of a server's."""
+    return None if name.startswith(SERVER) else read_header(model_files(name)[0]).parameters
+
+
 def model_files(name: str | None) -> list[Path]:
     """The files that `name`, which is no server, is loaded from; of a model in parts the first.
 
