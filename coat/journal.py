@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -277,7 +277,7 @@ class JournalledModel:
         found = {seed: self._journal.reply(key) for seed, key in zip(request.seeds, keys, strict=True)}
         missing = tuple(seed for seed in dict.fromkeys(request.seeds) if found[seed] is None)
         replies = {seed: _completion(body) for seed, body in found.items() if body is not None}
-        usage.replayed += sum(each.generated for each in replies.values())
+        _book(usage, place, replies.values())
         if missing:
             fresh = await self._model.sample(replace(request, seeds=missing), usage)
             replies |= zip(missing, fresh, strict=True)
@@ -294,7 +294,7 @@ class JournalledModel:
         body = self._journal.reply(key)
         if body is not None:
             replies = [_completion(each) for each in body]
-            usage.replayed += sum(each.generated for each in replies)
+            _book(usage, place, replies)
             return replies
         replies = await self._model.sample(request, usage)
         self._journal.keep([(key, [astuple(each) for each in replies])])
@@ -307,6 +307,8 @@ class JournalledModel:
         body = self._journal.reply(key)
         if body is not None:
             usage.replayed += body["scored"]
+            if not isinstance(place, str):
+                usage.need(place)
         else:
             body = await self._score(request, usage)
             self._journal.keep([(key, body)])
@@ -331,6 +333,14 @@ class JournalledModel:
 
     def _key(self, kind: str, *parts: Any) -> bytes:
         return hashlib.sha256(json.dumps([kind, self.fingerprint, *parts]).encode()).digest()
+
+
+def _book(usage: Usage, place: Tokens | str, replies: Iterable[Completion]) -> None:
+    """Book what the journal supplied after `place`."""
+    for each in replies:
+        usage.replayed += each.generated
+        if not isinstance(place, str):
+            usage.need((*place, *each.tokens))
 
 
 def _completion(body: Sequence[Any]) -> Completion:

@@ -10,7 +10,8 @@ class Usage:
 
     `generated`: tokens sampled. `scored`: tokens read for judgements. `replayed`: tokens of either kind that
     the journal supplied, so that no model worked for them. `evaluated`: rows the model really decoded, in
-    `decodes` calls. `unique`: distinct token prefixes over all requests, the least that had to be evaluated.
+    `decodes` calls. `unique`: distinct token prefixes over all requests, replayed ones too: the least that an engine
+    must evaluate.
     `recalled`: tokens of what the memory recalled, as far as the model works on tokens; they are read, not generated,
     and count against no budget. `unclosed`: thoughts that were ended because they had cost their budget.
     """

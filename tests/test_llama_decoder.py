@@ -263,3 +263,41 @@ def test_closing_fails_what_runs_and_what_comes_after(decoding: Any) -> None:
         with pytest.raises(BackendError, match="the model is closed"):
             decoder.submit(siblings([1], 0))
         assert table.closed
+
+
+def held(decoder: Decoder, requests: Sequence[Request]) -> list[Any]:
+    """The futures of requests that the decoder finds all at once, since it was held up by another."""
+    decoder.llama.gate.clear()
+    decoder.submit(siblings([2, 2], 1, max_tokens=1))
+    decoder.llama.waits.wait()
+    futures = [decoder.submit(each) for each in requests]
+    decoder.llama.gate.set()
+    return futures
+
+
+def test_the_same_scores_are_decoded_once_for_all_who_ask_at_the_same_time(decoding: Any) -> None:
+    usages = [Usage() for _ in range(3)]
+    with decoding() as decoder:
+        requests = [Request((1, 2, 3), usage, suffix=(1, 2), candidates=(1, 5)) for usage in usages]
+        scores = [outcome(future) for future in held(decoder, requests)]
+        assert sum(usage.evaluated for usage in usages) == 5
+        assert [usage.unique for usage in usages] == [5, 5, 5]
+        assert scores == [alone(decoder, requests[0])] * 3
+
+
+def test_who_waits_for_the_scores_of_one_that_is_cancelled_gets_its_own(decoding: Any, check_idle: Any) -> None:
+    with decoding(batch=5) as decoder:
+        path = tuple([1, 2, 3] * 4)
+        first, second = (Request(path, Usage(), suffix=(1, 2), candidates=(1, 5)) for _ in range(2))
+        decode = decoder.llama.decode
+
+        def cancelling(rows: Any) -> int:
+            if first.followers:
+                first.future.cancel()
+            return int(decode(rows))
+
+        decoder.llama.decode = cancelling
+        futures = held(decoder, [first, second])
+        assert outcome(futures[1]) == alone(decoder, second)
+        assert futures[0].cancelled()
+        check_idle(decoder)

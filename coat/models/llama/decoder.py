@@ -105,7 +105,8 @@ class Decoder:
             return
 
     def _fail_all(self, error: Exception) -> None:
-        failed = list(dict.fromkeys([*self.running, *self.pending]))
+        followers = [follower for request in self.running for follower in request.followers]
+        failed = list(dict.fromkeys([*self.running, *followers, *self.pending]))
         self._reset()
         self.llama.clear()
         for request in failed:
@@ -154,6 +155,10 @@ class Decoder:
                 break
             span, depth = self.cache.tree.match(request.path)
             if request.future.cancelled():
+                self.pending.remove(request)
+            elif (leader := next(filter(request.same_scores, self.running), None)) is not None:
+                request.usage.need(request.target)
+                leader.followers.append(request)
                 self.pending.remove(request)
             elif span.ready and not self._fits(request, span, depth):
                 break
@@ -423,8 +428,11 @@ class Decoder:
             self.cache.keep(request.span)
         else:
             self.cache.remove(request.span)
-        if request.future.set_running_or_notify_cancel():
-            request.future.set_result(result)
+        if result is None:
+            self.pending.extendleft(request.followers)
+        for each in (request, *(request.followers if result is not None else ())):
+            if each.future.set_running_or_notify_cancel():
+                each.future.set_result(result)
 
 
 def _request(reader: Lane | Request) -> Request:

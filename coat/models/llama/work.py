@@ -55,7 +55,8 @@ class Request:
     While it runs, `sequence` holds the path, `done` tokens of path and suffix are decoded, and `working` siblings are
     in lanes; `private` says that the prefix tree did not take the sequence over. `drawn`, where siblings are distinct,
     is what they must not become, and `odds` those after the path. A sibling for whom nothing was left has result None.
-    `penalised` are the tokens from which the sampling's penalty is taken off.
+    `penalised` are the tokens from which the sampling's penalty is taken off. `followers` ask for the same scores and
+    are answered with it.
     """
 
     path: Tokens
@@ -76,6 +77,7 @@ class Request:
     working: int = 0
     waiting: deque[Lane] = field(default_factory=deque)
     results: dict[int, Completion | None] = field(default_factory=dict)
+    followers: "list[Request]" = field(default_factory=list)
 
     def sampler(self, seed: int) -> Sampler | DistinctSampler:
         """What one sibling draws its tokens with."""
@@ -87,6 +89,10 @@ class Request:
     def target(self) -> Tokens:
         """Everything that must be decoded before the request can be answered."""
         return self.path + self.suffix
+
+    def same_scores(self, other: "Request") -> bool:
+        """Whether `other` asks for the same candidates after the same tokens."""
+        return not self.seeds and not other.seeds and self.candidates == other.candidates and self.target == other.target
 
     @property
     def choices(self) -> int:
