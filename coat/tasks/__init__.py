@@ -15,6 +15,9 @@ from coat.settings import Settings
 from coat.tasks.aqua import Aqua
 from coat.tasks.arithmetic import Arithmetic
 from coat.tasks.bbh import BigBenchHard
+from coat.tasks.binpacking import BinPacking
+from coat.tasks.blocksworld import Blocksworld
+from coat.tasks.cube2x2 import Cube2x2
 from coat.tasks.gsm8k import Gsm8k
 from coat.tasks.logic import ProntoQA, StrategyQA
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
@@ -122,6 +125,9 @@ TASKS: dict[str, Callable[[], Task]] = {
     "hotpotqa": HotpotQA,
     "musique": MuSiQue,
     "2wikimultihopqa": TwoWiki,
+    "blocksworld": Blocksworld,
+    "cube2x2": Cube2x2,
+    "binpacking": BinPacking,
 }
 BBH = "bbh:"
 
