@@ -18,11 +18,13 @@ from coat.tasks.bbh import BigBenchHard
 from coat.tasks.binpacking import BinPacking
 from coat.tasks.blocksworld import Blocksworld
 from coat.tasks.cube2x2 import Cube2x2
+from coat.tasks.calendar import Calendar
 from coat.tasks.gsm8k import Gsm8k
 from coat.tasks.logic import ProntoQA, StrategyQA
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
+from coat.tasks.trip import TripPlanning
 from search import Action
 
 
@@ -128,6 +130,8 @@ TASKS: dict[str, Callable[[], Task]] = {
     "blocksworld": Blocksworld,
     "cube2x2": Cube2x2,
     "binpacking": BinPacking,
+    "calendar": Calendar,
+    "trip": TripPlanning,
 }
 BBH = "bbh:"
 
