@@ -221,6 +221,11 @@ def _model(
 
 
 def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None) -> AssociativeMemory | None:
+    """The memory in a file, closed with `stack`; one that is open stays open.
+
+    Raises:
+        InputError: there is no such file.
+    """
     if memory is None or isinstance(memory, AssociativeMemory):
         return memory
     if not Path(memory).exists():

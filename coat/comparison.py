@@ -26,8 +26,8 @@ def compared(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Each row's figures, and what it gains over the first strategy of the first model at the same budget.
 
     `difference` is the paired difference of accuracies and its 95 % bootstrap interval, None for the row itself, and
-    where the rows do not hold the same problems. `flops` is 2 × parameters × distinct token prefixes, a problem: what an
-    engine must decode that shares them, whatever an earlier row has left in its cache.
+    where the rows do not hold the same problems. `flops` is 2 × parameters × distinct token prefixes, a problem: what
+    an engine must decode that shares them, whatever an earlier row has left in its cache.
     """
     return [_figures(row, _baseline(rows, row)) for row in rows]
 
@@ -42,7 +42,9 @@ def _figures(row: Row, baseline: Row | None) -> dict[str, Any]:
     count = max(1, len(row.outcomes))
     unique = sum(each.usage.get("unique", 0) for each in row.outcomes) / count
     found = summary(row.outcomes, row.seconds, model=row.model, strategy=row.strategy, budget=row.budget)
-    same = baseline is not None and [each.number for each in baseline.outcomes] == [each.number for each in row.outcomes]
+    same = baseline is not None and [each.number for each in baseline.outcomes] == [
+        each.number for each in row.outcomes
+    ]
     gap = paired(_right(row), _right(baseline)) if baseline is not None and same and row.outcomes else None
     return {
         **found,

@@ -44,9 +44,7 @@ class Outcome:
         return asdict(self)
 
 
-def evaluate(
-    problems: Sequence[tuple[str, Problem]], *, task: str, jobs: int = 4, **call: Any
-) -> Iterator[Outcome]:
+def evaluate(problems: Sequence[tuple[str, Problem]], *, task: str, jobs: int = 4, **call: Any) -> Iterator[Outcome]:
     """Solve `problems`, each as the text that the task reads and as it is read, `jobs` at a time; in their order.
 
     `call` is what `coat.start` takes beside the question. What is loaded should be given loaded, so that all share it;
@@ -61,7 +59,7 @@ def evaluate(
         raise InputError(f"a problem of {task!r} has no answer to compare with, and nothing else can check it")
     running: deque[tuple[int, Solving | ContextError]] = deque()
     with ExitStack() as stack:
-        stack.callback(lambda: [each.__exit__() for _, each in running if isinstance(each, Solving)])
+        stack.callback(_stop, running)
         for number, (text, _) in enumerate(problems):
             if len(running) >= jobs:
                 yield _finish(rules, problems, *running.popleft())
@@ -71,6 +69,13 @@ def evaluate(
                 running.append((number, error))
         while running:
             yield _finish(rules, problems, *running.popleft())
+
+
+def _stop(running: Iterable[tuple[int, Solving | ContextError]]) -> None:
+    """End what is still at work."""
+    for _, each in running:
+        if isinstance(each, Solving):
+            each.__exit__()
 
 
 def _finish(

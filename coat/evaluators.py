@@ -62,9 +62,9 @@ class Reading:
     `layout`: where the judge reads. "ask" continues the policy's own path with a question to the model; "tag"
     continues it, once the step's line is ended, with `tag`; "steps" writes question and steps as one text with `tag`
     after each step; "turns" makes every step a user's turn that the assistant answers; "answer" makes all steps, each
-    ended by `tag`, the assistant's answer after `rules`, which the system states; "lines" writes question and steps after
-    the control text `rules`, each ended by `tag`. Of `good` and `bad`, spellings that are not one token of the model are
-    left out.
+    ended by `tag`, the assistant's answer after `rules`, which the system states; "lines" writes question and steps,
+    each ended by `tag`, after the control text `rules`. Of `good` and `bad`, spellings that are not one token of the
+    model are left out.
     """
 
     layout: Literal["ask", "tag", "steps", "turns", "answer", "lines"]

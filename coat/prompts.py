@@ -34,6 +34,10 @@ Style = Literal["lines", "free", "draft"]
 """Steps as lines after worked examples; paragraphs, as models write that think by themselves; drafts of a few words."""
 
 
+Examples = tuple[tuple[str, tuple[str, ...]], ...]
+"""Questions, and the lines of an assistant who answers them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worked:
     """How questions of a kind are asked: the rules by style, answered questions, and drafts of answers.
@@ -45,8 +49,8 @@ class Worked:
     free: str
     draft: str
     ask: str
-    answered: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    drafted: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    answered: Examples = ()
+    drafted: Examples = ()
 
 
 ANSWERED = (
@@ -207,7 +211,9 @@ def worked(
     return Worked(
         rules.format(how="Think in short sentences, one on a line."),
         rules.format(how="Reason in short paragraphs."),
-        rules.format(how="Think step by step, but keep of each step only a draft of at most five words, one on a line."),
+        rules.format(
+            how="Think step by step, but keep of each step only a draft of at most five words, one on a line."
+        ),
         ask,
         answered,
         drafted,
@@ -219,9 +225,7 @@ def in_chinese(text: str) -> bool:
     return bool(_IDEOGRAPH.search(text)) and not _KANA.search(text)
 
 
-def question(
-    worked: Worked, style: Style, text: str, before: Sequence[Message] = (), end: str = "\n"
-) -> list[Message]:
+def question(worked: Worked, style: Style, text: str, before: Sequence[Message] = (), end: str = "\n") -> list[Message]:
     """A question after answered ones, in steps ended by `end`, and what was said `before`; the assistant is next.
 
     A free question stands without answered ones.

@@ -100,7 +100,12 @@ class Settings:
             _demand(getattr(self, name) in choices, name, f"one of {', '.join(choices)}", repr(getattr(self, name)))
         for name in ("lookahead", "revisions"):
             _demand(0 <= getattr(self, name) <= 64, name, "from 0 to 64", getattr(self, name))
-        _demand(self.balance is None or (math.isfinite(self.balance) and self.balance > 0), "balance", "more than 0", self.balance)
+        _demand(
+            self.balance is None or (math.isfinite(self.balance) and self.balance > 0),
+            "balance",
+            "more than 0",
+            self.balance,
+        )
         for name in ("tokens", "seconds"):
             value = getattr(self, name)
             _demand(value is None or (math.isfinite(value) and value > 0), name, "more than 0", value)

@@ -50,7 +50,7 @@ STRATEGIES: dict[str, Strategy] = {
     "greedy": Strategy(best_of_n, "one line at temperature 0", LINE | {"temperature": 0.0}),
     "majority": Strategy(
         best_of_n,
-        "--n independent lines, the answer that most of them give (arXiv 2203.11171); --adaptive stops when it is decided",
+        "--n independent lines, the answer that most give (arXiv 2203.11171); --adaptive stops when it is decided",
         LINES | {"judged": "nothing"},
     ),
     "best_of_n": Strategy(best_of_n, "--n independent lines, the answer that the judge likes best; see --vote", LINES),
@@ -93,12 +93,14 @@ def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -
     """The search over `tree` that the settings name, to at most `depth` steps."""
     strategy = get(settings.strategy)
     names = inspect.signature(strategy.search).parameters
-    known = {name: getattr(settings, name, None) for name in names}
+    known: dict[str, Any] = {name: getattr(settings, name, None) for name in names}
     known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
     if settings.adaptive and known.get("judged") == "nothing":
         known["decided"] = lambda tree: decided(tree, known["n"], key)
     known |= {"depth": depth, "budget": budget}
-    return strategy.search(tree, **{name: value for name, value in known.items() if value is not None and name != "tree"})
+    return strategy.search(
+        tree, **{name: value for name, value in known.items() if value is not None and name != "tree"}
+    )
 
 
 def decided(tree: Tree, n: int, key: Key) -> bool:

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from search.backup import mean
@@ -36,6 +37,24 @@ def beta(lot: random.Random, scores: Sequence[float]) -> float:
 POSTERIORS: dict[str, Posterior] = {"gaussian": gaussian, "beta": beta}
 
 
+class Scores:
+    """The scores that each state has seen: of its own new steps, of what lies deeper, of all of its subtree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self.wider: defaultdict[int, list[float]] = defaultdict(list)
+        self.deeper: defaultdict[int, list[float]] = defaultdict(list)
+        self.within: defaultdict[int, list[float]] = defaultdict(list)
+
+    def see(self, parent: int, score: float, child: int | None = None) -> None:
+        """A new step of `parent`, the node `child` where it became one, has `score`."""
+        self.wider[parent].append(score)
+        for each in self._tree.up(parent)[1:]:
+            self.deeper[each.id].append(score)
+        for each in self._tree.up(parent if child is None else child):
+            self.within[each.id].append(score)
+
+
 def ab_mcts(
     tree: Tree,
     *,
@@ -53,35 +72,16 @@ def ab_mcts(
     step's score is seen by its state's "wider", by every ancestor's "deeper", and by all subtrees it lies in. An
     expansion that brings nothing new scores 0; after `patience` of these in a row the search ends.
     """
-    budget, lot, draw = budget or Budget(), random.Random(seed), POSTERIORS[posterior]
-    wider: defaultdict[int, list[float]] = defaultdict(list)
-    deeper: defaultdict[int, list[float]] = defaultdict(list)
-    within: defaultdict[int, list[float]] = defaultdict(list)
+    budget, scores = budget or Budget(), Scores(tree)
+    draw = partial(POSTERIORS[posterior], random.Random(seed))
     outstanding: deque[tuple[Request, int, int]] = deque()
     fresh: list[Request] = []
     barren = 0
-
-    def follow() -> int:
-        node = 0
-        while children := [each for each in tree[node].children if open_above(tree, each, depth)]:
-            if draw(lot, wider[node]) >= draw(lot, deeper[node]):
-                break
-            draws = {child: draw(lot, within[child]) for child in children}
-            node = max(draws, key=draws.__getitem__)
-        return node
-
-    def see(parent: int, score: float, child: int | None = None) -> None:
-        wider[parent].append(score)
-        for each in tree.up(parent)[1:]:
-            deeper[each.id].append(score)
-        for each in tree.up(parent if child is None else child):
-            within[each.id].append(score)
-
     while True:
         while simulations and barren < patience and len(outstanding) < parallel:
             if not budget.reserve(1, alone=not outstanding):
                 break
-            node = follow()
+            node = follow(tree, scores, draw, depth)
             fresh.append(Expand(node, 1))
             outstanding.append((fresh[-1], node, 0))
             simulations -= 1
@@ -91,23 +91,34 @@ def ab_mcts(
         fresh.clear()
         request, node, tokens = outstanding.popleft()
         tokens += reply.tokens
-        if isinstance(request, Expand) and isinstance(reply, Expansion):
-            tree[node].expansions += 1
-            if children := grow(tree, node, reply):
-                barren = 0
-                fresh.append(Evaluate(tuple(children)))
-                outstanding.append((fresh[-1], node, tokens))
-                continue
-            barren += 1
-            see(node, 0.0)
-        elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
+        if isinstance(request, Evaluate) and not isinstance(reply, Expansion):
             judge(tree, request.nodes, reply)
             credit(tree, request.nodes, mean)
             for child in request.nodes:
-                see(node, tree[child].judged or 0.0, child)
+                scores.see(node, tree[child].judged or 0.0, child)
+        elif isinstance(reply, Expansion):
+            tree[node].expansions += 1
+            children = grow(tree, node, reply)
+            barren = 0 if children else barren + 1
+            if children:
+                fresh.append(Evaluate(tuple(children)))
+                outstanding.append((fresh[-1], node, tokens))
+                continue
+            scores.see(node, 0.0)
         budget.settle(1, tokens)
 
 
-def open_above(tree: Tree, node: int, depth: int) -> bool:
+def follow(tree: Tree, scores: Scores, draw: Callable[[Sequence[float]], float], depth: int) -> int:
+    """The state that gets the next step."""
+    node = 0
+    while children := [each for each in tree[node].children if _goes_on(tree, each, depth)]:
+        if draw(scores.wider[node]) >= draw(scores.deeper[node]):
+            break
+        draws = {child: draw(scores.within[child]) for child in children}
+        node = max(draws, key=draws.__getitem__)
+    return node
+
+
+def _goes_on(tree: Tree, node: int, depth: int) -> bool:
     """Whether `node` has been judged and may be expanded."""
     return tree[node].status == "open" and tree[node].depth < depth and tree[node].judged is not None

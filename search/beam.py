@@ -53,8 +53,8 @@ def dvts(
 ) -> Search:
     """Diverse verifier tree search (Beeching et al. 2024; arXiv 2502.06703): `n` / `width` independent subtrees.
 
-    The first `n` steps are dealt out to the subtrees in their order, `width` to each. Each then goes on with the best of
-    its steps by `width` more, until that is an answer. Every answer on the way counts in the end.
+    The first `n` steps are dealt out to the subtrees in their order, `width` to each. Each then goes on with the best
+    of its steps by `width` more, until that is an answer. Every answer on the way counts in the end.
     """
     home: dict[int, int] = {}
 

@@ -29,9 +29,9 @@ def best_of_n(
 
     A line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding. With
     `decided` lines begin one by one, up to `parallel` beside each other, and the search ends as soon as it says so
-    (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer as often as that, each
-    time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv 2502.04404): when all lines
-    have ended, up to √n of those that stepped back are taken back by one step and share `n` new lines; and so on.
+    (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer as often as that,
+    each time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv 2502.04404): when
+    all lines have ended, up to √n of those that stepped back are taken back by one step and share `n` new lines.
     """
     budget = budget or Budget()
     waiting: deque[Expand] = deque([Expand(0, 1, temperature)] * n if decided else [Expand(0, n, temperature)])
@@ -63,7 +63,11 @@ def best_of_n(
             waiting = deque([*going, *waiting] if decided else [*waiting, *going])
             if any(step.action == "backtrack" for step in reply.steps):
                 wrong.append(request.node)
-            asked = {"answers": answers, "steps": [node for node in added if tree[node].status != "dead"], "nothing": []}
+            asked = {
+                "answers": answers,
+                "steps": [node for node in added if tree[node].status != "dead"],
+                "nothing": [],
+            }
             budget.settle(width - len(asked[judged]), reply.tokens)
             if asked[judged]:
                 fresh.append(Evaluate(tuple(asked[judged])))

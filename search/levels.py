@@ -1,4 +1,4 @@
-"""What searches share that go on level by level: states are expanded, their steps judged, and a rule says who goes on."""
+"""What searches share that go on level by level: expand states, judge their steps, and let a rule say who goes on."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -41,8 +41,8 @@ def levels(
 ) -> Search:
     """Expand the root by `first` steps, judge them, and go on with those open ones above `depth` that `allot` names.
 
-    Equal steps after one state are merged, unless they are kept `apart`; with `distinct` they are not drawn at all. With
-    a `lookahead` of k a step is worth what the model's likeliest k steps after it (temperature 0) end in.
+    Equal steps after one state are merged, unless they are kept `apart`; with `distinct` they are not drawn at all.
+    With a `lookahead` of k a step is worth what the model's likeliest k steps after it (temperature 0) end in.
     """
     budget = budget or Budget()
     states: Sequence[tuple[int, int]] = [(0, first)]

@@ -94,7 +94,10 @@ def test_a_summary_adds_up() -> None:
 def test_intervals_are_those_of_the_textbook() -> None:
     low, high = wilson(8, 10)
     z = 1.959964
-    middle, spread = (0.8 + z * z / 20) / (1 + z * z / 10), z * math.sqrt(0.8 * 0.2 / 10 + z * z / 400) / (1 + z * z / 10)
+    middle, spread = (
+        (0.8 + z * z / 20) / (1 + z * z / 10),
+        z * math.sqrt(0.8 * 0.2 / 10 + z * z / 400) / (1 + z * z / 10),
+    )
     assert (low, high) == (pytest.approx(middle - spread, abs=1e-6), pytest.approx(middle + spread, abs=1e-6))
     gap, below, above = paired([1, 1, 0, 1] * 10, [0, 1, 0, 1] * 10)
     assert gap == 0.25

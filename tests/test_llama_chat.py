@@ -140,7 +140,9 @@ def test_a_template_without_a_switch_cannot_be_told_to_think() -> None:
     plain = "{% for m in messages %}{{ m.content }}{% endfor %} thinking </think>"
     assert ChatTemplate(plain, "", "", "auto").switch == ChatTemplate(plain, "", "").switch == ""
     for think in ("on", "off"):
-        with pytest.raises(ModelError, match=f"has no switch for thinking, and no markers for it; leave out --think {think}"):
+        with pytest.raises(
+            ModelError, match=f"has no switch for thinking, and no markers for it; leave out --think {think}"
+        ):
             ChatTemplate(plain, "", "", think)
 
 

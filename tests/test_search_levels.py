@@ -91,9 +91,14 @@ def test_the_budget_is_not_exceeded(tokens: int, lookahead: int, wild: Any, play
     assert budget.reserved == 0
 
 
-@pytest.mark.parametrize("make", [lambda t, b: dvts(t, n=4, width=2, parallel=3, depth=4, budget=b),
-                                  lambda t, b: rebase(t, n=5, parallel=3, depth=4, budget=b),
-                                  lambda t, b: particles(t, n=5, parallel=3, depth=4, budget=b)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t, b: dvts(t, n=4, width=2, parallel=3, depth=4, budget=b),
+        lambda t, b: rebase(t, n=5, parallel=3, depth=4, budget=b),
+        lambda t, b: particles(t, n=5, parallel=3, depth=4, budget=b),
+    ],
+)
 def test_depth_and_budget_hold_whatever_comes(make: Any, wild: Any, play: Any) -> None:
     for seed in range(30):
         tree, budget = Tree(), Budget(60, cost=2)

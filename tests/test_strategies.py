@@ -57,7 +57,12 @@ def test_every_strategy_finds_an_answer_within_its_budget(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("vote", "winner", "confidence"),
-    [("weighted", "two", 1.0 / 1.9), ("majority", "two", 2 / 3), ("max", "one", 0.9 / 1.5), ("chains", "two", 1.0 / 1.9)],
+    [
+        ("weighted", "two", 1.0 / 1.9),
+        ("majority", "two", 2 / 3),
+        ("max", "one", 0.9 / 1.5),
+        ("chains", "two", 1.0 / 1.9),
+    ],
 )
 def test_answers_count_as_the_vote_says(vote: str, winner: str, confidence: float) -> None:
     tree = answers(("one", 0.9), ("two", 0.6), ("Two", 0.4))

@@ -393,9 +393,8 @@ def test_every_task_reads_its_own_sample(name: str) -> None:
     assert problem.task == task.name == name
     prompt = task.prompt(problem, ScriptedModel({}))
     assert isinstance(prompt[-2], Text)
-    assert all(word in prompt[-2].text for word in problem.question.split() if word != "=")
-    assert isinstance(task, Arithmetic | QuestionAnswering)
-    assert task.verifies is isinstance(task, Arithmetic)
+    assert all(word in prompt[-2].text for word in problem.question.split() if word not in ("=", "->"))
+    assert task.source
 
 
 def _exactly(expression: str) -> Fraction:

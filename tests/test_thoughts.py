@@ -1,4 +1,4 @@
-"""Reasoning models: steps inside a thought are nodes, the answer is read after it, and no thought outlasts its budget."""
+"""Reasoning models: steps inside a thought are nodes, the answer is read after it, no thought outlasts its budget."""
 
 from pathlib import Path
 from typing import Any
@@ -228,7 +228,11 @@ def test_a_thought_that_ends_too_early_goes_on_after_a_wait(knobs: dict[str, int
 
 
 def test_what_only_a_model_with_thoughts_can_do_is_refused_of_others() -> None:
-    for knobs, name in (({"min_think": 5}, "min-think"), ({"waits": 1}, "waits"), ({"switch_penalty": 3.0}, "switch-penalty")):
+    for knobs, name in (
+        ({"min_think": 5}, "min-think"),
+        ({"waits": 1}, "waits"),
+        ({"switch_penalty": 3.0}, "switch-penalty"),
+    ):
         with pytest.raises(coat.InputError, match=f"no markers of thoughts; leave out --{name}"):
             ask(ScriptedModel({"": ["Answer: 1"]}), **knobs)
     with pytest.raises(coat.InputError, match="min-think must be at most max-think"):
@@ -245,4 +249,9 @@ def test_switching_is_penalised_for_a_while_after_the_last_switch() -> None:
     model = Witness(script, thinking=MARKERS)
     ask(model, switch_penalty=3.0, switch_window=30)
     penalties = [each.penalty and (each.penalty.alpha, each.penalty.tokens) for each in model.samplings]
-    assert penalties == [(3.0, 30), (3.0, 30 - len("It is in France.\n\n")), (3.0, 30 - len("Alternatively, Spain?\n\n")), None]
+    assert penalties == [
+        (3.0, 30),
+        (3.0, 30 - len("It is in France.\n\n")),
+        (3.0, 30 - len("Alternatively, Spain?\n\n")),
+        None,
+    ]

@@ -89,7 +89,9 @@ def compare(
     seed: Annotated[int, typer.Option(help="Another seed, another search.")] = 0,
     settings: Set = None,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against tokens: a .png or .svg file.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a line of JSON for each problem and run to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a line of JSON for each problem and run to this file.")
+    ] = None,
     offline: Offline = False,
     journal: JournalFile = None,
     no_journal: NoJournal = False,
@@ -132,7 +134,12 @@ def compare(
 
 
 def loaded(
-    stack: ExitStack, task: str, model: str | None, journal: "Journal", prm: str | None = None, memory: Path | None = None
+    stack: ExitStack,
+    task: str,
+    model: str | None,
+    journal: "Journal",
+    prm: str | None = None,
+    memory: Path | None = None,
 ) -> dict[str, Any]:
     """What all problems share, loaded once and closed with `stack`; see `coat.evaluation.evaluate`."""
     from coat import tasks

@@ -58,7 +58,9 @@ def solve(
     prm: Annotated[
         str | None, typer.Option(help="The judge of --evaluator prm; with a head MODEL#HEAD.safetensors.")
     ] = None,
-    reading: Annotated[str | None, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm, skywork.")] = None,
+    reading: Annotated[
+        str | None, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm, skywork.")
+    ] = None,
     memory: Annotated[Path | None, typer.Option(help="A memory file whose facts are recalled.")] = None,
     tokens: Annotated[int, typer.Option(help="The token budget, generated + scored.")] = 8192,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,

@@ -17,8 +17,8 @@ from coat.tasks.arithmetic import Arithmetic
 from coat.tasks.bbh import BigBenchHard
 from coat.tasks.binpacking import BinPacking
 from coat.tasks.blocksworld import Blocksworld
-from coat.tasks.cube2x2 import Cube2x2
 from coat.tasks.calendar import Calendar
+from coat.tasks.cube2x2 import Cube2x2
 from coat.tasks.gsm8k import Gsm8k
 from coat.tasks.logic import ProntoQA, StrategyQA
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki

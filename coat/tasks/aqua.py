@@ -14,13 +14,17 @@ LETTER = re.compile(r"(?<![A-Za-z])([A-J])(?![A-Za-z])")
 RULES = "Solve the problem and choose one of the options. {how} The last line is 'Answer:' and the option's letter."
 ANSWERED = (
     (
-        "A train of 150 m passes a pole in 6 seconds. What is its speed in km/h?\n"
-        "Options: A) 60, B) 75, C) 90, D) 100, E) 120",
+        (
+            "A train of 150 m passes a pole in 6 seconds. What is its speed in km/h?\n"
+            "Options: A) 60, B) 75, C) 90, D) 100, E) 120"
+        ),
         ("It runs 150 / 6 = 25 m in a second.", "25 m/s are 25 * 3.6 = 90 km/h.", "That is option C.", "Answer: C"),
     ),
     (
-        "The price of a coat rises by 20 % and then falls by 20 %. By how many percent has it changed?\n"
-        "Options: A) 0, B) -4, C) 4, D) -2, E) 2",
+        (
+            "The price of a coat rises by 20 % and then falls by 20 %. By how many percent has it changed?\n"
+            "Options: A) 0, B) -4, C) 4, D) -2, E) 2"
+        ),
         ("A price of 100 becomes 120.", "120 less 20 % is 120 - 24 = 96.", "That is 4 % less, option B.", "Answer: B"),
     ),
 )

@@ -160,7 +160,6 @@ class Arithmetic:
         """None: an expression is checked by `verify`, there is no single gold answer."""
         return None
 
-
     def score(self, problem: Problem, answer: str) -> float | None:
         """None: there is right and wrong."""
         return None

@@ -14,7 +14,7 @@ RULES = "{how} The last line is 'Answer:' and nothing but the answer, in the for
 ASKED = {
     "boolean_expressions": "Evaluate the expression to True or False.",
     "date_understanding": "Find the date, and answer with the option's letter in brackets.",
-    "tracking_shuffled_objects_three_objects": "Follow who holds what, and answer with the option's letter in brackets.",
+    "tracking_shuffled_objects_three_objects": "Follow who has what, and answer with the option's letter in brackets.",
     "word_sorting": "Sort the words alphabetically, and answer with them, separated by spaces.",
 }
 

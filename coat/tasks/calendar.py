@@ -110,7 +110,7 @@ class Calendar(QuestionAnswering):
         """The slot, such as `Monday, 9:30 - 10:00`."""
         return str(slot(answer))
 
-    def verify(self, problem: Problem, path: Sequence[str]) -> bool:  # type: ignore[override]
+    def verify(self, problem: Problem, path: Sequence[str]) -> bool:
         """Whether the answer is a slot that suits everybody."""
         wanted: Meeting = problem.given["meeting"]
         try:

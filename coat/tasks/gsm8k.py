@@ -15,9 +15,16 @@ NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+")
 RULES = "Solve the problem. {how} The last line is 'Answer:' and a number."
 ANSWERED = (
     (
-        "A baker sells rolls for 2 dollars each. She bakes 5 trays of 12 rolls and sells all but 6. How many dollars does"
-        " she earn?",
-        ("She bakes 5 * 12 = 60 rolls.", "She sells 60 - 6 = 54 rolls.", "She earns 54 * 2 = 108 dollars.", "Answer: 108"),
+        (
+            "A baker sells rolls for 2 dollars each. She bakes 5 trays of 12 rolls and sells all but 6. How many"
+            " dollars does she earn?"
+        ),
+        (
+            "She bakes 5 * 12 = 60 rolls.",
+            "She sells 60 - 6 = 54 rolls.",
+            "She earns 54 * 2 = 108 dollars.",
+            "Answer: 108",
+        ),
     ),
     (
         "Tom is twice as old as Ann. In 6 years their ages will add up to 39. How old is Ann now?",
@@ -29,9 +36,16 @@ ANSWERED = (
         ),
     ),
     (
-        "A tank holds 240 litres. A quarter is used on Monday, and a third of the rest on Tuesday. How many litres are"
-        " left?",
-        ("On Monday 240 / 4 = 60 are used, 180 are left.", "On Tuesday 180 / 3 = 60 are used.", "180 - 60 = 120.", "Answer: 120"),
+        (
+            "A tank holds 240 litres. A quarter is used on Monday, and a third of the rest on Tuesday. How many litres"
+            " are left?"
+        ),
+        (
+            "On Monday 240 / 4 = 60 are used, 180 are left.",
+            "On Tuesday 180 / 3 = 60 are used.",
+            "180 - 60 = 120.",
+            "Answer: 120",
+        ),
     ),
 )
 DRAFTED = (

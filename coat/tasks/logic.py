@@ -25,7 +25,12 @@ STRATEGIES = (
     ),
     (
         "Did Beethoven ever hear a recording of his own music?",
-        ("Beethoven died in 1827.", "Sound was first recorded in the 1850s.", "That was after his death.", "Answer: no"),
+        (
+            "Beethoven died in 1827.",
+            "Sound was first recorded in the 1850s.",
+            "That was after his death.",
+            "Answer: no",
+        ),
     ),
 )
 RULED = (
@@ -34,8 +39,10 @@ RULED = (
 )
 DERIVED = (
     (
-        "Every cat is a mammal. Mammals are animals. Animals are not plants. Each dog is loud. Tom is a cat. True or"
-        " false: Tom is a plant.",
+        (
+            "Every cat is a mammal. Mammals are animals. Animals are not plants. Each dog is loud. Tom is a cat. True"
+            " or false: Tom is a plant."
+        ),
         (
             "Tom is a cat.",
             "Every cat is a mammal, so Tom is a mammal.",
@@ -45,9 +52,16 @@ DERIVED = (
         ),
     ),
     (
-        "Roses are flowers. Every flower is bright. Bright things are not dull. Rex is a rose. True or false: Rex is"
-        " bright.",
-        ("Rex is a rose.", "Roses are flowers, so Rex is a flower.", "Every flower is bright, so Rex is bright.", "Answer: True"),
+        (
+            "Roses are flowers. Every flower is bright. Bright things are not dull. Rex is a rose. True or false: Rex"
+            " is bright."
+        ),
+        (
+            "Rex is a rose.",
+            "Roses are flowers, so Rex is a flower.",
+            "Every flower is bright, so Rex is bright.",
+            "Answer: True",
+        ),
     ),
 )
 
@@ -60,7 +74,9 @@ class StrategyQA(QuestionAnswering):
     source = "allenai.org/data/strategyqa, dev.json (MIT)"
     form = 'a "question" and an "answer" that is true or false'
     sample = "Would a pear sink in water?"
-    rules, answered, ask = STRATEGY, STRATEGIES, "Question: "
+    rules = STRATEGY
+    answered: prompts.Examples = STRATEGIES
+    ask = "Question: "
 
     def worked(self, problem: Problem) -> prompts.Worked:
         """Questions with their thoughts."""

@@ -67,7 +67,7 @@ class QuestionAnswering:
                 gold, given = self.gold(data), self.given(data)
             except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
                 raise InputError(
-                    f"this is not a JSON object with {self.form}, or with \"messages\": {text[:80]!r}"
+                    f'this is not a JSON object with {self.form}, or with "messages": {text[:80]!r}'
                 ) from error
         for turn in turns:
             _check(turn.content)
@@ -163,13 +163,12 @@ class QuestionAnswering:
         except UnreadableAnswerError:
             return normalise(answer)
 
-    def verify(self, problem: Problem, path: Sequence[str]) -> None:
+    def verify(self, problem: Problem, path: Sequence[str]) -> bool | None:
         """None: only the gold answer could tell, and a search may not see it."""
 
     def grade(self, problem: Problem, answer: str) -> bool | None:
         """Whether the canonical forms are equal."""
         return None if problem.gold is None else self.canonical(answer) == self.canonical(problem.gold)
-
 
     def score(self, problem: Problem, answer: str) -> float | None:
         """None: there is right and wrong."""

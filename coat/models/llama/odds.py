@@ -53,7 +53,7 @@ class Odds:
 
         Those beyond the `k` likeliest stay out of reach.
         """
-        logits = self.logits - np.float32(alpha) * np.isin(self.ids, list(ids))
+        logits = self.logits - np.isin(self.ids, list(ids)).astype(np.float32) * np.float32(alpha)
         order = np.argsort(-logits, kind="stable")
         found = np.empty(len(order))
         found[order] = shares(logits[order][None], sampling)[0]

@@ -39,11 +39,11 @@ class Reader(Scope):
         """The token ids of `prompt`, opened as the vocabulary asks for; each piece is tokenized by itself."""
         ids: list[int] = []
         for piece in prompt:
-            ids += self._read(piece) if isinstance(piece, Text) else piece
+            ids += self._tokens(piece) if isinstance(piece, Text) else piece
         opening = self._opening
         return tuple(ids) if tuple(ids[: len(opening)]) == opening else (*opening, *ids)
 
-    def _read(self, piece: Text) -> Sequence[int]:
+    def _tokens(self, piece: Text) -> Sequence[int]:
         """The tokens of a text, in which data cannot forge the markers of a thought, as some vocabularies let it."""
         if piece.control or self._markers is None or not self._markers.search(piece.text):
             return self._tokenize(piece.text, piece.control)

@@ -22,7 +22,7 @@ class Transcript:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: int, piece: bytes) -> bool:
-        """Append a token that stands for `piece`; True where the text ends, and nothing is left that follows its end."""
+        """Append a token that stands for `piece`; True where the text ends, and what follows its end is cut."""
         self.tokens.append(token)
         begin = max(0, len(self.text) - self._overlap)
         self.text += self._decoder.decode(piece)

@@ -92,7 +92,9 @@ class Request:
 
     def same_scores(self, other: "Request") -> bool:
         """Whether `other` asks for the same candidates after the same tokens."""
-        return not self.seeds and not other.seeds and self.candidates == other.candidates and self.target == other.target
+        return (
+            not self.seeds and not other.seeds and self.candidates == other.candidates and self.target == other.target
+        )
 
     @property
     def choices(self) -> int:
