@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coat.journal import Journal
 
 Data = Annotated[Path | None, typer.Option(help="Problems in the task's public format; default: made up.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch the task's public file, once, into the cache.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first so many problems; of made-up ones 50.")]
 Jobs = Annotated[int, typer.Option(help="Problems that are solved beside each other.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting, as NAME=VALUE; more than once if need be.")]
@@ -35,6 +36,7 @@ def evaluate(
     *,
     task: Annotated[str, typer.Option(help="What kind of problems; `coat tasks` lists them.")],
     data: Data = None,
+    download: Download = False,
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
     evaluator: Annotated[str, typer.Option(help="Who judges steps: self, prm, verifier, logprob.")] = "self",
@@ -57,7 +59,7 @@ def evaluate(
 
     call = {"strategy": strategy, "evaluator": evaluator, "tokens": tokens, "seed": seed, **_settings(settings or [])}
     with ExitStack() as stack:
-        problems = read_problems(task, data, limit, seed)
+        problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
         shared = loaded(stack, task, model, log, prm, memory)
         began = time.monotonic()
@@ -83,6 +85,7 @@ def compare(
     tokens: Annotated[str, typer.Option(help="Token budgets of a problem, with commas between.")] = "256,1024,4096",
     models: Annotated[str | None, typer.Option(help="Models, with commas between; default: the task's.")] = None,
     data: Data = None,
+    download: Download = False,
     evaluator: Annotated[str, typer.Option(help="Who judges steps: self, prm, verifier, logprob.")] = "self",
     limit: Limit = None,
     jobs: Jobs = 4,
@@ -111,7 +114,7 @@ def compare(
         raise InputError(f"{plot} is neither a .png nor a .svg file")
     rows: list[Row] = []
     with ExitStack() as stack:
-        problems = read_problems(task, data, limit, seed)
+        problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
         for model in _names(models) if models else [None]:
             with ExitStack() as each:
@@ -149,24 +152,30 @@ def loaded(
     return {"model": policy, "prm": judge, "memory": open_memory(stack, memory), "journal": journal}
 
 
-def read_problems(task: str, data: Path | None, limit: int | None, seed: int) -> list[Any]:
-    """The problems in a file, or made up.
+def read_problems(task: str, data: Path | None, limit: int | None, seed: int, download: bool = False) -> list[Any]:
+    """The problems in a file, in the public file, which `download` fetches, or made up.
 
     Raises:
-        InputError: there is no file and the task makes up no problems, or what `coat.data.problems` says.
+        InputError: there is no file and the task makes up no problems, or what `coat.data.problems` and
+            `coat.downloads.download` say.
     """
     from random import Random
 
     from coat import data as files
-    from coat import tasks
+    from coat import downloads, tasks
 
     rules = tasks.get(task)
-    if data is not None:
-        return files.problems(rules, data, limit)
+    if data is not None and download:
+        raise InputError("--data names a file and --download fetches one; leave out either")
+    if data is not None or download:
+        return files.problems(rules, data or downloads.download(task, rules.source), limit)
     lot = Random(seed)
     made = [rules.generate(lot) for _ in range(limit or MADE_UP)]
     if None in made:
-        raise InputError(f"problems of {task!r} are not made up; name a file with --data (from {rules.source})")
+        fetched = " or fetch it with --download" if downloads.public_file(task) else ""
+        raise InputError(
+            f"problems of {task!r} are not made up; name a file with --data (from {rules.source}){fetched}"
+        )
     return [(text, rules.read(text)) for text in made if text is not None]
 
 

@@ -21,6 +21,7 @@ from coat.tasks.calendar import Calendar
 from coat.tasks.cube2x2 import Cube2x2
 from coat.tasks.gsm8k import Gsm8k
 from coat.tasks.logic import ProntoQA, StrategyQA
+from coat.tasks.math500 import Math500
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
@@ -122,6 +123,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "qa": QuestionAnswering,
     "gsm8k": Gsm8k,
     "aqua": Aqua,
+    "math500": Math500,
     "prontoqa": ProntoQA,
     "strategyqa": StrategyQA,
     "hotpotqa": HotpotQA,

@@ -98,8 +98,13 @@ class ProntoQA(StrategyQA):
     rules, answered, ask = RULED, DERIVED, "Given: "
 
     def asked(self, data: Mapping[str, Any]) -> str:
-        """The rules and the statement."""
+        """The rules and the statement, which llm-reasoners puts under `test_example`, beside worked examples."""
+        data = data.get("test_example", data)
         return f"{str_of(data['question'])} {str_of(data['query'])}"
+
+    def gold(self, data: Mapping[str, Any]) -> str | None:
+        """True or False."""
+        return super().gold(data.get("test_example", data))
 
 
 def verdict(answer: str) -> str:
