@@ -10,6 +10,7 @@ CHOICES = {
     "vote": ("weighted", "majority", "max", "chains"),
     "aggregate": ("last", "min", "mean", "product"),
     "posterior": ("gaussian", "beta"),
+    "style": (None, "lines", "free", "draft"),
 }
 KINDS = {str: "a name", bool: "True or False", int: "a whole number", float: "a number"}
 
@@ -29,7 +30,9 @@ class Settings:
     line is worth whose steps are judged, `adaptive` ends a majority vote that is decided.
     `keep` is how many states a beam holds, `lookahead` how many steps ahead it judges, `balance` the temperature at
     which REBASE and particles weigh states, `posterior` that of AB-MCTS, `revisions` how often an answer is revised,
-    `backtracks` how often Self-Backtracking takes steps back. `draft`: steps are drafts of a few words. `retries` is
+    `backtracks` how often Self-Backtracking takes steps back. `style`, where steps have no form of their own: "lines"
+    after worked examples, "free" paragraphs, "draft" for drafts of a few words, None for what suits the model.
+    `retries` is
     after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
     power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
     is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
@@ -48,7 +51,7 @@ class Settings:
     vote: str = "weighted"
     aggregate: str = "last"
     adaptive: bool = False
-    draft: bool = False
+    style: str | None = None
     keep: int = 4
     lookahead: int = 0
     balance: float | None = None
@@ -97,7 +100,8 @@ class Settings:
         _demand(self.width <= 256, "width", "at most 256", self.width)
         _demand(self.n is None or 1 <= self.n <= 4096, "n", "from 1 to 4096", self.n)
         for name, choices in CHOICES.items():
-            _demand(getattr(self, name) in choices, name, f"one of {', '.join(choices)}", repr(getattr(self, name)))
+            named = ", ".join(filter(None, choices))
+            _demand(getattr(self, name) in choices, name, f"one of {named}", repr(getattr(self, name)))
         for name in ("lookahead", "revisions"):
             _demand(0 <= getattr(self, name) <= 64, name, "from 0 to 64", getattr(self, name))
         _demand(

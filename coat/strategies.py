@@ -46,7 +46,9 @@ LINES = {"n": _lines, "revisions": 0, "backtracks": 0, "judged": _judged}
 STRATEGIES: dict[str, Strategy] = {
     "coat": Strategy(mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
     "cot": Strategy(best_of_n, "one line of thought", LINE),
-    "draft": Strategy(best_of_n, "one line of short drafts (Chain of Draft, arXiv 2502.18600)", LINE, {"draft": True}),
+    "draft": Strategy(
+        best_of_n, "one line of short drafts (Chain of Draft, arXiv 2502.18600)", LINE, {"style": "draft"}
+    ),
     "greedy": Strategy(best_of_n, "one line at temperature 0", LINE | {"temperature": 0.0}),
     "majority": Strategy(
         best_of_n,

@@ -81,6 +81,7 @@ def solve(
     parallel: Annotated[int, typer.Option(help="Requests that are out at once.")] = 4,
     seed: Annotated[int, typer.Option(help="Another seed, another search.")] = 0,
     temperature: Annotated[float | None, typer.Option(help="Of sampling; 0 is greedy; default: the task's.")] = None,
+    style: Annotated[str | None, typer.Option(help="Of free steps: lines, free, draft; default: the model's.")] = None,
     step_end: Annotated[str | None, typer.Option(help="What ends a step: '\\n\\n', say; default: the task's.")] = None,
     step_tokens: Annotated[int | None, typer.Option(help="The most tokens of a step; default: the task's.")] = None,
     accept: Annotated[float | None, typer.Option(help="Stop at an answer of at least this value.")] = None,
@@ -130,7 +131,16 @@ def solve(
         "tokens": tokens,
         "seconds": seconds,
         "simulations": simulations,
-        **_given({"width": width, "widening": widening, "certainty": certainty, "reading": reading, "vote": vote}),
+        **_given(
+            {
+                "width": width,
+                "widening": widening,
+                "certainty": certainty,
+                "reading": reading,
+                "vote": vote,
+                "style": style,
+            }
+        ),
         "n": n,
         "aggregate": aggregate,
         "adaptive": adaptive,

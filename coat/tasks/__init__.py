@@ -6,11 +6,12 @@ A new task is one file with a class that fits `Task`, and one line in `TASKS`.
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
+from coat.prompts import Style
 from coat.settings import Settings
 from coat.tasks.aqua import Aqua
 from coat.tasks.arithmetic import Arithmetic
@@ -163,14 +164,14 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
         raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
     if notation is not None and (notation.name != Puzzle.NOTATION or not isinstance(task, Arithmetic)):
         raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
-    if settings.draft and not isinstance(task, QuestionAnswering):
-        raise InputError(f"the steps of {task.name!r} have a form of their own, and no drafts; use another strategy")
+    if settings.style and not isinstance(task, QuestionAnswering):
+        raise InputError(f"the steps of {task.name!r} have a form of their own; leave out the style {settings.style!r}")
     if notation is not None and isinstance(task, Arithmetic):
         task = (Puzzle if settings.rules else Unruled)(task.name, task.target, notation.backtrack)
     elif isinstance(task, QuestionAnswering):
         free = thinking is not None and thinking.opened
         task = copy(task)
-        task.write("draft" if settings.draft else "free" if free else "lines")
+        task.write(cast("Style", settings.style or ("free" if free else "lines")))
     if settings.step_end is not None:
         task.step_end = (settings.step_end,)
     return task
