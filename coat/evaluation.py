@@ -89,13 +89,15 @@ def _finish(
         result = running.wait()
     except ContextError as error:
         return Outcome(number, problem.question, problem.gold, None, False, True, None, "context", 0.0, {}, str(error))
+    if result.correct is None:
+        raise InputError(f"nothing can check problem {number + 1}: {'; '.join(result.remarks) or 'it has no answer'}")
     readable, score = _graded(task, problem, result)
     return Outcome(
         number,
         problem.question,
         problem.gold,
         result.answer,
-        bool(result.correct),
+        result.correct,
         readable,
         score,
         result.stop,

@@ -109,17 +109,15 @@ def _most_promising(tree: Tree) -> Node:
     return node
 
 
-def check(task: Task, problem: Problem, tree: Tree, node: Node, answer: str | None) -> bool | None:
-    """Whether the answer is right, by the task's verifier or the gold answer; None where nothing can tell."""
+def check(tree: Tree, task: Task, problem: Problem, node: Node, answer: str | None) -> bool | None:
+    """Whether the answer is right, by the gold answer or else the task's verifier; None where nothing can tell."""
     if answer is None:
         return False if task.verifies or problem.gold is not None else None
-    verdict = task.verify(problem, said([each.step for each in tree.path(node.id)]))
-    if verdict is not None:
-        return verdict
     try:
-        return task.grade(problem, answer)
+        graded = task.grade(problem, answer)
     except UnreadableAnswerError:
         return False
+    return task.verify(problem, said([each.step for each in tree.path(node.id)])) if graded is None else graded
 
 
 def recalled_on(tree: Tree, node: Node, hits: Hits) -> list[dict[str, Any]]:

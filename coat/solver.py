@@ -146,7 +146,7 @@ class Solver:
         node, answer, confidence = choose(self.tree, self.task, self.problem, self.settings)
         return Result(
             answer=answer,
-            correct=check(self.task, self.problem, self.tree, node, answer),
+            correct=check(self.tree, self.task, self.problem, node, answer),
             confidence=confidence,
             path=[each.step.text for each in self.tree.path(node.id)],
             recalled=recalled_on(self.tree, node, self.hits),
@@ -322,7 +322,7 @@ class Solver:
         """V of the path to `node`, and its parts."""
         steps = self._steps(node)
         if node.step.action == "answer" and self.settings.verify:
-            verdict = self.task.verify(self.problem, said(steps))
+            verdict = await asyncio.to_thread(self.task.verify, self.problem, said(steps))
             if verdict is not None:
                 return float(verdict), {"verifier": float(verdict)}
         bare = tuple(map(self._thoughts.bare, steps))

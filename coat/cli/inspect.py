@@ -68,11 +68,13 @@ def runs(*, journal: JournalFile = None, as_json: AsJson = False) -> None:
 
 def tasks() -> None:
     """List the tasks."""
-    from coat.tasks import TASKS
+    from coat.tasks import BBH, TASKS, get
 
-    for name, make in TASKS.items():
-        task = make()
-        sys.stdout.write(f"{name:<12} {task.summary}\n{'':<12} e.g. coat solve --task {name} {task.sample!r}\n")
+    for name in (*TASKS, f"{BBH}word_sorting"):
+        task = get(name)
+        sample = task.sample if len(task.sample) <= 100 else f"{task.sample[:100]}…"
+        about = (task.summary, f"data: {task.source}", f"e.g. coat solve --task {name} {sample!r}")
+        sys.stdout.write(f"{name:<16} " + f"\n{'':<16} ".join(about) + "\n")
 
 
 def strategies() -> None:

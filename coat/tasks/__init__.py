@@ -21,6 +21,7 @@ from coat.tasks.blocksworld import Blocksworld
 from coat.tasks.calendar import Calendar
 from coat.tasks.cube2x2 import Cube2x2
 from coat.tasks.gsm8k import Gsm8k
+from coat.tasks.humaneval import HumanEval
 from coat.tasks.logic import ProntoQA, StrategyQA
 from coat.tasks.math500 import Math500
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
@@ -135,6 +136,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "binpacking": BinPacking,
     "calendar": Calendar,
     "trip": TripPlanning,
+    "humaneval": HumanEval,
 }
 BBH = "bbh:"
 
