@@ -154,16 +154,10 @@ class TokenReading:
 
     def _closing(self) -> Prompt:
         """What ends the assistant's turn and asks the question, as the model's own chat template has it."""
-        mark = "\u2985path\u2986"
-        turns = [Message("user", "?"), Message("assistant", mark), Message("user", prompts.JUDGE)]
-        pieces = self._chat(turns)
-        return pieces[pieces.index(Text(mark)) + 1 :]
+        return next_turn(self._model, prompts.JUDGE)
 
     def _chat(self, turns: Sequence[Message]) -> Prompt:
-        """The prompt that opens the assistant's next turn, in which it does not think."""
-        thinking = self._model.capabilities.thinking
-        ending = (thinking.ending,) if thinking is not None and thinking.opened else ()
-        return (*self._model.chat(turns), *ending)
+        return plain_turn(self._model, turns)
 
     def _steps(self, path: Path) -> tuple[Prompt, Prompt]:
         tag = Text(self._reading.tag, control=True)
@@ -207,6 +201,20 @@ class TokenReading:
                 " use another judge."
             )
         return found
+
+
+def plain_turn(model: LanguageModel, turns: Sequence[Message]) -> Prompt:
+    """The prompt that opens the assistant's next turn, in which it does not think."""
+    thinking = model.capabilities.thinking
+    ending = (thinking.ending,) if thinking is not None and thinking.opened else ()
+    return (*model.chat(turns), *ending)
+
+
+def next_turn(model: LanguageModel, text: str) -> Prompt:
+    """What ends the assistant's turn and lets the user say `text`, as the model's own chat template has it."""
+    mark = "\u2985path\u2986"
+    pieces = plain_turn(model, [Message("user", "?"), Message("assistant", mark), Message("user", text)])
+    return pieces[pieces.index(Text(mark)) + 1 :]
 
 
 @dataclass(frozen=True, slots=True)

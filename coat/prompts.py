@@ -155,6 +155,22 @@ REVISE = "That may be wrong. Another attempt:"
 JUDGE = "Is the last step above right, and does it lead to the answer? Reply with Yes or No."
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Another way to go on than by the next step: the user's `turn` asks for it, in which `{0}` is a node's text.
+
+    What comes is one step of up to `tokens`, whole, as `action`.
+    """
+
+    turn: str
+    action: Action = "think"
+    tokens: int = 256
+
+
+MOVES: dict[str, Move] = {}
+"""By name, as `search.Expand` names them."""
+
+
 def is_backtrack(step: str) -> bool:
     """Whether a step says that the one before it was wrong."""
     return step.rstrip(".:!").casefold() == BACKTRACK.casefold()

@@ -7,12 +7,13 @@ the task forbids. Evaluate: the task's verifier for answers, the evaluator for t
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from coat import prompts, strategies
 from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError
-from coat.evaluators import Evaluator, Path, combine
+from coat.evaluators import Evaluator, Path, combine, next_turn
 from coat.journal import Run
 from coat.models import Completion, Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
 from coat.problem import Problem
@@ -23,6 +24,9 @@ from coat.thoughts import STEP_END, Thoughts, begun, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
 from search import Budget, Evaluate, Evaluation, Expand, Expansion, Node, Reply, Request, Step, drive
+
+Way = tuple[int, str, tuple[int, ...]]
+"""How a path goes on: after which node, by which move, about which nodes."""
 
 
 class Solver:
@@ -45,12 +49,13 @@ class Solver:
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
         self._step_tokens = settings.step_tokens or task.step_tokens
         self._thoughts = Thoughts(model.capabilities.thinking, settings)
-        longest = max(self._step_tokens, self._thoughts.step_tokens)
+        moves = (prompts.MOVES[name].tokens for name in strategies.get(settings.strategy).moves)
+        longest = max(self._step_tokens, self._thoughts.step_tokens, *moves)
         self._budget = Budget(settings.tokens, longest + evaluator.cost(longest))
-        self._opened: dict[int, Prompt] = {}
+        self._opened: dict[Way, Prompt] = {}
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
-        self._seen: dict[int, tuple[Draw, ...]] = {}
+        self._seen: dict[Way, tuple[Draw, ...]] = {}
         self._draws: dict[int, tuple[Draw, ...]] = {}
         self._context_full = False
         self._work: asyncio.Task[Any] | None = None
@@ -119,7 +124,7 @@ class Solver:
         if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
             self.stop = "seconds"
         if isinstance(request, Expand):
-            self._seen[request.node] = self._seen.get(request.node, ()) + self._draws.pop(id(request), ())
+            self._seen[_way(request)] = self._seen.get(_way(request), ()) + self._draws.pop(id(request), ())
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
                 self._note(self.tree[node], value, parts)
@@ -172,7 +177,7 @@ class Solver:
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
-            seen = self._seen.get(node.id, ())
+            seen = self._seen.get(_way(request), ())
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
         return self._answer(request, seeds, seen, logged)
@@ -192,7 +197,8 @@ class Solver:
         steps = self._steps(node)
         hits = await self._recalled[node.id]
         account = self.usage.fork()
-        prompt = self._open(node, hits)
+        move = prompts.MOVES.get(request.move)
+        prompt = self._open(node, hits) if move is None else self._turn_to(request, move)
         sampling = Sampling(
             max_tokens=self._step_tokens,
             stop=self.task.step_end,
@@ -202,12 +208,13 @@ class Solver:
             top_k=self.settings.top_k,
             top_p=self.settings.top_p,
         )
-        sampling = self._thoughts.sampling(steps, sampling)
+        sampling = self._thoughts.sampling(steps, sampling) if move is None else _whole(sampling, move)
         ids = tuple(hit["id"] for hit in hits)
         account.expansions += 1
         try:
             distinct = request.distinct and self._model.capabilities.distinct
-            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else (), self._rules(steps))
+            rules = self._rules(steps) if move is None else None
+            asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else (), rules)
             completions = await self._model.sample(asked, account)
             self._draws[id(request)] = tuple(each.draw for each in completions if each.draw)
         except ContextError:
@@ -223,7 +230,7 @@ class Solver:
                 self._context_full = True
                 continue
             try:
-                found.append(self._read(steps, completion))
+                found.append(self._read(steps, completion) if move is None else _moved(request, move, completion))
             except IllegalStepError:
                 self.usage.illegal += 1
         return Expansion(tuple(found), ids, account.spent)
@@ -281,7 +288,8 @@ class Solver:
 
     def _open(self, node: Node, hits: Sequence[dict[str, Any]]) -> Prompt:
         """The prompt after which the steps below `node` are sampled."""
-        if node.id not in self._opened:
+        way = (node.id, "", ())
+        if way not in self._opened:
             steps = self._steps(node)
             thinking = self._thoughts.left(steps)
             self.usage.unclosed += self._thoughts.open(steps) and not thinking
@@ -292,8 +300,23 @@ class Solver:
             if steps and steps[-1].action == "answer":
                 told = prompts.REVISE + end + told
             prompt = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
-            self._opened[node.id] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
-        return self._opened[node.id]
+            self._opened[way] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
+        return self._opened[way]
+
+    def _turn_to(self, request: Expand, move: prompts.Move) -> Prompt:
+        """The prompt after which the user has asked for `move`; before anything was said, together with the problem."""
+        way, node = _way(request), self.tree[request.node]
+        if way not in self._opened:
+            turn = move.turn.format(*(self.tree[each].step.text for each in request.about))
+            begun = self._closed(node)
+            if node.parent is None:
+                last = max(at for at, piece in enumerate(begun) if isinstance(piece, Text) and _says(piece))
+                asked = Text(f"{begun[last].text}\n\n{turn}")  # type: ignore[union-attr]
+                self._opened[way] = (*begun[:last], asked, *begun[last + 1 :])
+            else:
+                ending = self._thoughts.ending(self._steps(node))
+                self._opened[way] = (*begun, *ending, *next_turn(self._model, turn))
+        return self._opened[way]
 
     def _length(self, text: str) -> int:
         """The tokens of a text, 0 where the model does not work on tokens."""
@@ -305,7 +328,8 @@ class Solver:
         """The prompt up to the end of the step at `node`."""
         if node.parent is None:
             return self.task.prompt(self.problem, self._model)
-        return (*self._opened[node.parent], self._thoughts.piece(self._steps(node)))
+        opened = self._opened[node.parent, node.step.move, node.step.about]
+        return (*opened, self._thoughts.piece(self._steps(node)))
 
     # Evaluate.
 
@@ -339,3 +363,25 @@ class Solver:
         associated = await asyncio.to_thread(self._associations.weigh, hits, path.texts[-1], path.texts[:-1])
         value = combine(value, associated, self.settings.beta)
         return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}
+
+
+def _says(piece: Text) -> bool:
+    """Whether a piece of a prompt says something, and is no part of the template."""
+    return bool(piece.text.strip()) and not piece.control
+
+
+def _way(request: Expand) -> Way:
+    return request.node, request.move, request.about
+
+
+def _whole(sampling: Sampling, move: prompts.Move) -> Sampling:
+    """How what a move asks for is drawn: to the end of the model's turn."""
+    return replace(sampling, max_tokens=move.tokens, stop=(), complete=())
+
+
+def _moved(request: Expand, move: prompts.Move, completion: Completion) -> Step:
+    """What came by a move; IllegalStepError where nothing did."""
+    if not completion.text.strip():
+        raise IllegalStepError("the step says nothing")
+    cost = (completion.tokens, completion.logprob, completion.generated)
+    return Step(completion.text.strip(), move.action, *cost, move=request.move, about=request.about)

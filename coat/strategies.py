@@ -19,13 +19,14 @@ class Strategy:
     """A search, whose arguments are the settings of the same names, unless they are `changed`.
 
     What is changed is a value, or a function of the settings. `knobs` are the settings that serve it well where the
-    user asks for no others.
+    user asks for no others, `moves` the names of those that it makes.
     """
 
     search: Callable[..., Search]
     about: str
     changed: Mapping[str, Any] = field(default_factory=dict)
     knobs: Mapping[str, Any] = field(default_factory=dict)
+    moves: tuple[str, ...] = ()
 
 
 def _lines(settings: Settings) -> int:
@@ -99,10 +100,9 @@ def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -
     known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
     if settings.adaptive and known.get("judged") == "nothing":
         known["decided"] = lambda tree: decided(tree, known["n"], key)
-    known |= {"depth": depth, "budget": budget}
-    return strategy.search(
-        tree, **{name: value for name, value in known.items() if value is not None and name != "tree"}
-    )
+    known |= {"depth": depth, "budget": budget, "key": key}
+    given = {name: known[name] for name in names if name != "tree" and known.get(name) is not None}
+    return strategy.search(tree, **given)
 
 
 def decided(tree: Tree, n: int, key: Key) -> bool:

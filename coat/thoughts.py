@@ -21,9 +21,17 @@ WAIT = "Wait"
 
 
 def said(steps: Sequence[Step]) -> list[str]:
-    """The texts of those of `steps` that lie in no thought, since the answer before the one that they may end in."""
+    """The texts of those of `steps` that lie in no thought, since the answer before the one that they may end in.
+
+    What is said about an answer, by a move, is not said in it.
+    """
     ends = [place for place, step in enumerate(steps[:-1], 1) if step.action == "answer"]
-    return [step.text for step in steps[max(ends, default=0) :] if not step.thought]
+    return [step.text for step in steps[max(ends, default=0) :] if not (step.thought or _aside(step))]
+
+
+def _aside(step: Step) -> bool:
+    """Whether a step, which came by a move, is no part of an answer."""
+    return bool(step.move) and step.action == "think"
 
 
 def begun(steps: Sequence[Step]) -> list[str]:

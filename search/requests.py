@@ -10,13 +10,16 @@ from search.tree import Step, Tree
 class Expand:
     """Ask for up to `width` next steps after `node`; `temperature` None means the caller's own.
 
-    `distinct` steps are drawn without replacement: from each other, and from those that `node` was given before.
+    `distinct` steps are drawn without replacement: from each other, and from those that `node` was given before. `move`
+    names another way to go on than by the next step, such as a critique; `about` are nodes that it is about.
     """
 
     node: int
     width: int
     temperature: float | None = None
     distinct: bool = False
+    move: str = ""
+    about: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ class Step:
 
     `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
     None where unknown; `generated` counts the tokens it cost. `state` is what paths share that have the same future,
-    empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth.
+    empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth. `move` and
+    `about` are those of the request that it came by.
     """
 
     text: str
@@ -26,6 +27,8 @@ class Step:
     generated: int = 0
     state: str = ""
     thought: bool = False
+    move: str = ""
+    about: tuple[int, ...] = ()
 
     @property
     def mean_logprob(self) -> float:
@@ -162,12 +165,14 @@ def _node_dict(node: Node) -> dict[str, Any]:
     return {name: getattr(node, name) for name in SAVED} | {
         "recalled": list(node.recalled),
         "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
-        | {"logprob": step.logprob, "generated": step.generated, "state": step.state, "thought": step.thought},
+        | {"logprob": step.logprob, "generated": step.generated, "state": step.state, "thought": step.thought}
+        | {"move": step.move, "about": list(step.about)},
     }
 
 
 def _node_from(entry: dict[str, Any]) -> Node:
-    step = Step(**{**entry["step"], "tokens": tuple(entry["step"]["tokens"])})
+    given = entry["step"]
+    step = Step(**{**given, "tokens": tuple(given["tokens"]), "about": tuple(given.get("about", ()))})
     return Node(step=step, recalled=tuple(entry["recalled"]), **{name: entry[name] for name in SAVED})
 
 

@@ -79,6 +79,8 @@ def test_the_tree_as_a_graph_has_its_edges_and_the_jsons_names() -> None:
         "generated": 2,
         "state": "",
         "thought": False,
+        "move": "",
+        "about": [],
     }
 
 
