@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["moves", "question", "program"]
+"""What the steps of a task are: moves that it checks, words, or a program that can be run."""
 
 
 @dataclass(frozen=True, slots=True)

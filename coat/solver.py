@@ -298,7 +298,7 @@ class Solver:
             self.usage.recalled += self._length(recalled)
             told = ("" if thinking else self.task.note(self.problem, begun(steps))) + recalled
             if steps and steps[-1].action == "answer":
-                told = prompts.REVISE + end + told
+                told = self._again(end) + told
             prompt = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
             self._opened[way] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
         return self._opened[way]
@@ -317,6 +317,12 @@ class Solver:
                 ending = self._thoughts.ending(self._steps(node))
                 self._opened[way] = (*begun, *ending, *next_turn(self._model, turn))
         return self._opened[way]
+
+    def _again(self, end: str) -> str:
+        """What the model is told before it revises an answer: the problem once more, where it knows nothing else."""
+        if self._model.capabilities.notation is None:
+            return prompts.REVISE + end
+        return "".join(piece.text for piece in self.task.prompt(self.problem, self._model) if isinstance(piece, Text))
 
     def _length(self, text: str) -> int:
         """The tokens of a text, 0 where the model does not work on tokens."""

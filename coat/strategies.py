@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coat.errors import no_such
+from coat.errors import InputError, no_such
+from coat.problem import Kind
 from coat.settings import Settings
+from coat.tasks import Task
 from search import Budget, Search, Tree, ab_mcts, beam, best_first, best_of_n, dvts, mcts, particles, rebase
 
+KINDS: tuple[Kind, ...] = ("moves", "question", "program")
 Key = Callable[[int], str]
 """What the answers at nodes have in common that are equal."""
 
@@ -19,7 +22,7 @@ class Strategy:
     """A search, whose arguments are the settings of the same names, unless they are `changed`.
 
     What is changed is a value, or a function of the settings. `knobs` are the settings that serve it well where the
-    user asks for no others, `moves` the names of those that it makes.
+    user asks for no others, `moves` the names of those that it makes, `kinds` those of the tasks that it serves.
     """
 
     search: Callable[..., Search]
@@ -27,6 +30,7 @@ class Strategy:
     changed: Mapping[str, Any] = field(default_factory=dict)
     knobs: Mapping[str, Any] = field(default_factory=dict)
     moves: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = KINDS
 
 
 def _lines(settings: Settings) -> int:
@@ -48,7 +52,11 @@ STRATEGIES: dict[str, Strategy] = {
     "coat": Strategy(mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
     "cot": Strategy(best_of_n, "one line of thought", LINE),
     "draft": Strategy(
-        best_of_n, "one line of short drafts (Chain of Draft, arXiv 2502.18600)", LINE, {"style": "draft"}
+        best_of_n,
+        "one line of short drafts (Chain of Draft, arXiv 2502.18600)",
+        LINE,
+        {"style": "draft"},
+        kinds=("question",),
     ),
     "greedy": Strategy(best_of_n, "one line at temperature 0", LINE | {"temperature": 0.0}),
     "majority": Strategy(
@@ -90,6 +98,19 @@ def get(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise no_such("strategy", "strategies", name, STRATEGIES)
     return STRATEGIES[name]
+
+
+def fitting(name: str, task: Task) -> Strategy:
+    """The strategy called `name`, for `task`.
+
+    Raises:
+        InputError: there is no such strategy, or it serves no such task.
+    """
+    strategy = get(name)
+    if task.kind not in strategy.kinds:
+        others = ", ".join(other for other, each in STRATEGIES.items() if task.kind in each.kinds)
+        raise InputError(f"the strategy {name!r} does not serve the task {task.name!r}; these do: {others}")
+    return strategy
 
 
 def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -> Search:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from coat.prompts import Style
 from coat.settings import Settings
 from coat.tasks.aqua import Aqua
@@ -52,6 +52,8 @@ class Task(Protocol):
     """At which steps are sampled unless the settings say otherwise."""
     knobs: Mapping[str, Mapping[str, Any]]
     """By strategy, settings that serve this task well, where the user asks for no others."""
+    kind: Kind
+    """What its steps are, by which a strategy knows whether it can serve."""
     verifies: bool
     """Whether `verify` can tell a right answer without knowing the gold one."""
 
