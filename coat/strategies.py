@@ -86,6 +86,14 @@ STRATEGIES: dict[str, Strategy] = {
         "--n lines, then --backtracks times as many from one step before the mistakes (arXiv 2502.04404)",
         LINES | {"backtracks": lambda settings: settings.backtracks},
     ),
+    "rstar": Strategy(
+        rstar,
+        "five kinds of step, --simulations roll-outs; each answer is checked by --n completions (arXiv 2408.06195)",
+        {"depth": 5, "checks": _lines},
+        {"simulations": 16, "exploration": 2.0, "vote": "max"},
+        ("finish", "subquestion", "reanswer", "rephrase"),
+        questions=True,
+    ),
 }
 
 
@@ -118,10 +126,10 @@ def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -
     strategy = get(settings.strategy)
     names = inspect.signature(strategy.search).parameters
     known: dict[str, Any] = {name: getattr(settings, name, None) for name in names}
+    known |= {"depth": depth, "budget": budget, "key": key}
     known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
     if settings.adaptive and known.get("judged") == "nothing":
         known["decided"] = lambda tree: decided(tree, known["n"], key)
-    known |= {"depth": depth, "budget": budget, "key": key}
     given = {name: known[name] for name in names if name != "tree" and known.get(name) is not None}
     return strategy.search(tree, **given)
 

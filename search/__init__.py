@@ -15,6 +15,7 @@ from search.mcts import mcts
 from search.particles import particles
 from search.rebase import rebase
 from search.requests import Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search
+from search.rstar import rstar
 from search.selection import priors, puct, uct
 from search.tree import Action, Node, Status, Step, Tree
 
@@ -45,5 +46,6 @@ __all__ = [
     "priors",
     "puct",
     "rebase",
+    "rstar",
     "uct",
 ]
