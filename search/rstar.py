@@ -24,7 +24,7 @@ AFTER: Mapping[str, tuple[str, ...]] = {
     REANSWER: (THOUGHT, FINISH, SUBQUESTION),
     REPHRASE: (THOUGHT, FINISH, SUBQUESTION),
 }
-"""Which actions may follow which (arXiv 2408.06195, section 3.1): A4 only A3, A5 only the root; A2 ends the path."""
+"""Which actions may follow which (arXiv 2408.06195): A4 only A3, A5 only the root; A2 ends the path."""
 
 LEAST, MOST = 0.2, 0.8
 """Between which shares of its steps a trajectory is cut for a check."""

@@ -120,15 +120,27 @@ def test_selection_is_uct(exploration: float, visits: tuple[int, int], followed:
     assert follow(hunt, exploration) == followed
 
 
-def test_an_expansion_makes_one_child_for_each_action(play: Any) -> None:
-    for parallel, rounds in ((1, 4), (3, 2), (4, 1)):
-        tree = Tree()
-        answer = Canned(tree, {("", A1): "<", ("", A2): "=x", ("", A3): "<", ("", A5): "<"})
-        asked = play(rstar(tree, key=key_of(tree), simulations=1, parallel=parallel, checks=1), answer)
-        assert answer.asked[:4] == [Expand(0, 1, move=move) for move in (A1, A2, A3, A5)]
-        assert len(asked[0]) == min(parallel, 4)
-        assert sum(1 for each in asked[:4] if each) >= rounds
-        assert [node.step.move for node in tree.nodes[1:5]] == [A1, A2, A3, A5]
+@pytest.mark.parametrize(("parallel", "rounds"), [(1, [1, 1, 1, 1]), (3, [3, 1, 0, 0]), (4, [4, 0, 0, 0])])
+def test_an_expansion_makes_one_child_for_each_action(parallel: int, rounds: list[int], play: Any) -> None:
+    tree = Tree()
+    answer = Canned(tree, {("", A1): "<", ("", A2): "=x", ("", A3): "<", ("", A5): "<"})
+    asked = play(rstar(tree, key=key_of(tree), simulations=1, parallel=parallel, checks=1), answer)
+    assert answer.asked[:4] == [Expand(0, 1, move=move) for move in (A1, A2, A3, A5)]
+    assert [len(each) for each in asked[:4]] == rounds
+    assert [node.step.move for node in tree.nodes[1:5]] == [A1, A2, A3, A5]
+
+
+def test_a_roll_out_goes_on_by_one_action_at_a_time(play: Any) -> None:
+    tree = Tree()
+    answer = Canned(tree, {("", A5): "a", **{("a", move): "b" for move in (A1, A3)}, ("a", A2): "=b"})
+    play(rstar(tree, key=key_of(tree), simulations=1, depth=2, checks=1), answer)
+    after = [request for request in answer.asked[4:] if isinstance(request, Expand) and request.node == 1]
+    assert len(after) == 1
+    tree = Tree()
+    answer = Canned(tree, {("", A5): "a", **{("a", move): "b" for move in (A1, A3)}, ("a", A2): "=b"})
+    play(rstar(tree, key=key_of(tree), simulations=2, depth=2, checks=1), answer)
+    again = [request.move for request in answer.asked[4:7] if isinstance(request, Expand) and request.node == 1]
+    assert sorted(again) == sorted([A1, A2, A3])  # the second makes up for those that it lacks
 
 
 def played(simulations: int, play: Any, check: str = "") -> tuple[Tree, Canned]:
