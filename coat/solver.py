@@ -325,7 +325,7 @@ class Solver:
             if node.parent is None:
                 last = max(at for at, piece in enumerate(begun) if isinstance(piece, Text) and _says(piece))
                 asked = Text(f"{begun[last].text}\n\n{turn}")  # type: ignore[union-attr]
-                self._opened[way] = (*begun[:last], asked, *begun[last + 1 :])
+                self._opened[way] = (*begun[:last], asked, *begun[last + 1 :], *self._thoughts.ending([]))
             else:
                 ending = self._thoughts.ending(self._steps(node))
                 self._opened[way] = (*begun, *ending, *next_turn(self._model, turn))

@@ -10,7 +10,7 @@ from coat.errors import InputError, no_such
 from coat.problem import Kind
 from coat.settings import Settings
 from coat.tasks import Task
-from search import Budget, Search, Tree, ab_mcts, beam, best_first, best_of_n, dvts, mcts, particles, rebase
+from search import Budget, Search, Tree, ab_mcts, beam, best_first, best_of_n, dvts, mcts, particles, rebase, rstar
 
 KINDS: tuple[Kind, ...] = ("moves", "question", "program")
 Key = Callable[[int], str]
@@ -92,7 +92,7 @@ STRATEGIES: dict[str, Strategy] = {
         {"depth": 5, "checks": _lines},
         {"simulations": 16, "exploration": 2.0, "vote": "max"},
         ("finish", "subquestion", "reanswer", "rephrase"),
-        questions=True,
+        kinds=("question",),
     ),
 }
 

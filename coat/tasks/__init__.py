@@ -8,7 +8,6 @@ from copy import copy
 from random import Random
 from typing import Any, Protocol, cast
 
-from coat import strategies
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
 from coat.problem import Kind, Problem
@@ -161,8 +160,7 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
     """`task` in the text that `model` reads and writes, with what the settings say of rules, drafts and ends of steps.
 
     Raises:
-        InputError: the model was trained on something else, or the task cannot do without rules, in drafts, or with the
-            free steps of the strategy.
+        InputError: the model was trained on something else, or the task cannot do without rules, or in this style.
     """
     settings = settings or Settings()
     notation, thinking = model.capabilities.notation, model.capabilities.thinking
@@ -172,10 +170,6 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
         raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
     if settings.style and not isinstance(task, QuestionAnswering):
         raise InputError(f"the steps of {task.name!r} have a form of their own; leave out the style {settings.style!r}")
-    if strategies.get(settings.strategy).questions and not isinstance(task, QuestionAnswering):
-        raise InputError(
-            f"the steps of {task.name!r} have a form of their own; use another strategy than {settings.strategy!r}"
-        )
     if notation is not None and isinstance(task, Arithmetic):
         task = (Puzzle if settings.rules else Unruled)(task.name, task.target, notation.backtrack)
     elif isinstance(task, QuestionAnswering):
