@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from coat import evaluators, loaded, runtime, strategies, tasks
+from coat import auto, evaluators, loaded, runtime, strategies, tasks
 from coat.association import Associations
 from coat.errors import InputError
 from coat.journal import Journal, JournalledModel
@@ -85,6 +85,7 @@ def start(
     memory: str | Path | AssociativeMemory | None = None,
     journal: str | Path | Journal | None = None,
     run: int | None = None,
+    tuned: str | Path | Mapping[str, Any] | None = None,
     model_options: dict[str, Any] | None = None,
     **knobs: Any,
 ) -> Solving:
@@ -114,15 +115,22 @@ def start(
         rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = open_memory(stack, memory)
+        config: dict[str, Any]
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
         config |= {"model": policy.name, "fingerprint": policy.fingerprint}
         config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
         config |= {} if store is None else {"memory": str(store.path), "memory_state": store.revision}
+        if settings.strategy == "auto" and run is None:
+            table = auto.table_for(rules, policy, settings.evaluator, tuned)
+            table = auto.with_knobs(table, rules, knobs.keys())
+            config |= {"tuned": auto.with_question(table, lambda text: _embedded(stack, text), problem.question)}
         policy, judge = JournalledModel(policy, log), judge and JournalledModel(judge, log)
         evaluator = evaluators.build(settings.evaluator, rules, policy, judge, settings.reading)
         associations = None if store is None else Associations(store, settings.recall, settings.recall_threshold)
-        logged = log.begin(config if run is None else _same_run(log, run, config))
-        return Solving(Solver(problem, rules, policy, evaluator, settings, logged, associations), stack)
+        config = config if run is None else _same_run(log, run, config)
+        plan = auto.plan(config["tuned"], settings) if "tuned" in config else None
+        logged = log.begin(config)
+        return Solving(Solver(problem, rules, policy, evaluator, settings, logged, associations, plan), stack)
     except BaseException:
         stack.close()
         raise
@@ -137,6 +145,7 @@ def solve(
     prm: str | LanguageModel | None = None,
     memory: str | Path | AssociativeMemory | None = None,
     journal: str | Path | Journal | None = None,
+    tuned: str | Path | Mapping[str, Any] | None = None,
     model_options: dict[str, Any] | None = None,
     **knobs: Any,
 ) -> Result:
@@ -151,6 +160,8 @@ def solve(
         prm: The judge of `evaluator="prm"`, named the same way.
         memory: A memory file, or an open memory, whose facts are recalled into the expansions.
         journal: Where replies and the run's log are kept, so that the same call replays; None keeps them nowhere.
+        tuned: What `strategy="auto"` chooses by: a file of `coat tune`, or what one holds. None: the user's own for
+            this task and model, or a prior.
         model_options: For loading: `cells`, `lanes`, `batch`, `threads`, `gpu_layers`, `cache_type`,
             `think`.
         **knobs: Fields of `coat.Settings`, such as `tokens=2000` or `strategy="greedy"`; the others are the task's.
@@ -168,6 +179,7 @@ def solve(
         prm=prm,
         memory=memory,
         journal=journal,
+        tuned=tuned,
         model_options=model_options,
         **knobs,
     )
@@ -185,6 +197,12 @@ def make_settings(knobs: dict[str, Any]) -> Settings:
     if unknown:
         raise InputError(f"there is no setting {unknown[0]!r}; the settings are: {', '.join(known)}")
     return Settings(**knobs)
+
+
+def _embedded(stack: ExitStack, text: str) -> Sequence[float]:
+    embedder = SentenceTransformerEmbedder()
+    stack.callback(embedder.close)
+    return [float(each) for each in embedder.embed([text])[0]]
 
 
 def reading_of(prm: str | LanguageModel | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from coat import prompts, strategies
+from coat import auto, prompts, strategies
 from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError, InputError
 from coat.evaluators import Evaluator, Path, combine, next_turn
@@ -41,11 +41,14 @@ class Solver:
         settings: Settings,
         run: Run,
         associations: Associations | None = None,
+        plan: auto.Plan | None = None,
     ) -> None:
         self.problem, self.task, self.settings = problem, task, settings
         self.tree, self.usage = Tree(), Usage()
         self.hits: dict[int, list[dict[str, Any]]] = {}
         self.stop: Stop | None = None
+        self._plan, self._strategy = plan, settings.strategy
+        self._chosen: list[str] = []
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
         self._step_tokens = settings.step_tokens or task.step_tokens
         self._thoughts = Thoughts(model.capabilities.thinking, settings)
@@ -86,7 +89,8 @@ class Solver:
             CoatError: whatever else the model or the memory says.
         """
         depth = self.task.depth(self.problem)
-        search = strategies.make(self.tree, self.settings, depth, self._budget, self._key)
+        known = (self.tree, self.settings, depth, self._budget, self._key)
+        search = strategies.make(*known) if self._plan is None else auto.make(*known, self._plan, self._take)
         self._work = asyncio.current_task()
         if self._interrupted:
             self.stop = "interrupted"
@@ -152,6 +156,11 @@ class Solver:
             texts = said(self._steps(node))
             self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 
+    def _take(self, settings: Settings, why: str) -> None:
+        """Go on with what `auto` chose."""
+        self.settings = settings
+        self._chosen.append(why)
+
     def _key(self, node: int) -> str:
         """What equal answers have in common with the one at `node`."""
         return self.task.key(answer_of(self.tree, self.task, self.problem, self.tree[node]))
@@ -165,12 +174,12 @@ class Solver:
             path=[each.step.text for each in self.tree.path(node.id)],
             recalled=recalled_on(self.tree, node, self.hits),
             stop=self.stop or "exhausted",
-            strategy=self.settings.strategy,
+            strategy=self._strategy,
             model=self._model.name,
             seed=self.settings.seed,
             usage=self.usage,
             tree=self.tree,
-            remarks=[*self.task.remarks(self.problem), *filter(None, [self._model.note])],
+            remarks=[*self.task.remarks(self.problem), *filter(None, [self._model.note]), *self._chosen],
             run=self._run.id,
         )
 

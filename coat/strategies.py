@@ -10,7 +10,21 @@ from coat.errors import InputError, no_such
 from coat.problem import Kind
 from coat.settings import Settings
 from coat.tasks import Task
-from search import Budget, Search, Tree, ab_mcts, beam, best_first, best_of_n, dvts, mcts, particles, rebase, rstar
+from search import (
+    Budget,
+    Search,
+    Tree,
+    ab_mcts,
+    auto,
+    beam,
+    best_first,
+    best_of_n,
+    dvts,
+    mcts,
+    particles,
+    rebase,
+    rstar,
+)
 
 KINDS: tuple[Kind, ...] = ("moves", "question", "program")
 Key = Callable[[int], str]
@@ -33,7 +47,8 @@ class Strategy:
     kinds: tuple[Kind, ...] = KINDS
 
 
-def _lines(settings: Settings) -> int:
+def lines(settings: Settings) -> int:
+    """How many lines a strategy of independent lines draws in all."""
     return settings.n or settings.width
 
 
@@ -46,9 +61,10 @@ def _judged(settings: Settings) -> str:
 
 
 LINE = {"n": 1, "revisions": 0, "backtracks": 0}
-LINES = {"n": _lines, "revisions": 0, "backtracks": 0, "judged": _judged}
+LINES = {"n": lines, "revisions": 0, "backtracks": 0, "judged": _judged}
 
 STRATEGIES: dict[str, Strategy] = {
+    "auto": Strategy(auto, "a few lines first, then what `coat tune` found best for such problems, or a prior"),
     "coat": Strategy(mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
     "cot": Strategy(best_of_n, "one line of thought", LINE),
     "draft": Strategy(
@@ -89,7 +105,7 @@ STRATEGIES: dict[str, Strategy] = {
     "rstar": Strategy(
         rstar,
         "five kinds of step, --simulations roll-outs; each answer is checked by --n completions (arXiv 2408.06195)",
-        {"depth": 5, "checks": _lines},
+        {"depth": 5, "checks": lines},
         {"simulations": 16, "exploration": 2.0, "vote": "max"},
         ("finish", "subquestion", "reanswer", "rephrase"),
         kinds=("question",),
@@ -121,8 +137,20 @@ def fitting(name: str, task: Task) -> Strategy:
     return strategy
 
 
-def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -> Search:
-    """The search over `tree` that the settings name, to at most `depth` steps."""
+def make(
+    tree: Tree,
+    settings: Settings,
+    depth: int,
+    budget: Budget,
+    key: Key,
+    *,
+    drawn: int = 0,
+    over: Callable[[Tree], bool] | None = None,
+) -> Search:
+    """The search over `tree` that the settings name, to at most `depth` steps; `coat.auto` makes that of auto.
+
+    Of its lines `drawn` are in the tree already. `over` says when lines that are voted on need not go on.
+    """
     strategy = get(settings.strategy)
     names = inspect.signature(strategy.search).parameters
     known: dict[str, Any] = {name: getattr(settings, name, None) for name in names}
@@ -130,6 +158,10 @@ def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -
     known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
     if settings.adaptive and known.get("judged") == "nothing":
         known["decided"] = lambda tree: decided(tree, known["n"], key)
+    if over is not None:
+        known["decided"] = over
+    if drawn:
+        known["n"] = max(0, known["n"] - drawn)
     given = {name: known[name] for name in names if name != "tree" and known.get(name) is not None}
     return strategy.search(tree, **given)
 

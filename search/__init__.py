@@ -5,6 +5,7 @@ over anything that can answer; a list of canned replies does for a test.
 """
 
 from search.ab_mcts import ab_mcts
+from search.auto import auto, take_up
 from search.backup import maximum, mean
 from search.beam import beam, dvts
 from search.best_first import best_first
@@ -34,6 +35,7 @@ __all__ = [
     "Step",
     "Tree",
     "ab_mcts",
+    "auto",
     "beam",
     "best_first",
     "best_of_n",
@@ -47,5 +49,6 @@ __all__ = [
     "puct",
     "rebase",
     "rstar",
+    "take_up",
     "uct",
 ]

@@ -23,6 +23,7 @@ def best_of_n(
     decided: Callable[[Tree], bool] | None = None,
     revisions: int = 0,
     backtracks: int = 0,
+    certainty: float = 0.0,
     budget: Budget | None = None,
 ) -> Search:
     """Grow `n` lines from the root, equal ones kept apart, each to an answer or `depth` steps; judge what is `judged`.
@@ -32,7 +33,7 @@ def best_of_n(
     (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer, or its step back, as
     often as that, each time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv
     2502.04404): when all lines have ended, up to √n of those that stepped back are taken back by one step and share `n`
-    new lines.
+    new lines. A step back that the model gave no more than `certainty` ends its line, and is not noted.
     """
     budget = budget or Budget()
     waiting: deque[Expand] = deque([Expand(0, 1, temperature)] * n if decided else [Expand(0, n, temperature)])
@@ -56,14 +57,14 @@ def best_of_n(
         fresh.clear()
         request, width = outstanding.popleft()
         if isinstance(request, Expand) and isinstance(reply, Expansion):
-            added = _extend(tree, request, reply)
+            added = _extend(tree, request, reply, certainty)
             answers = [node for node in added if tree[node].status == "terminal"]
             lines = [node for node in added if tree[node].status == "open" and _steps(tree, node) < depth]
             ended = [node for node in added if tree[node].status != "open"]
             lines += [node for node in ended if _attempts(tree, node) <= revisions]
             going = [Expand(line, 1, temperature) for line in lines]
             waiting = deque([*going, *waiting] if decided else [*waiting, *going])
-            if any(step.action == "backtrack" for step in reply.steps):
+            if any(tree[node].step.action == "backtrack" for node in added):
                 wrong.append(request.node)
             asked = {
                 "answers": answers,
@@ -81,11 +82,12 @@ def best_of_n(
     return tree
 
 
-def _extend(tree: Tree, request: Expand, reply: Expansion) -> list[int]:
-    """Add the steps that came; their nodes."""
+def _extend(tree: Tree, request: Expand, reply: Expansion, certainty: float) -> list[int]:
+    """Add the steps that came, but for steps back that are not certain; their nodes."""
     tree[request.node].expansions += 1
     tree[request.node].recalled += reply.recalled
-    return [tree.add(request.node, step) for step in reply.steps]
+    steps = (each for each in reply.steps if each.action != "backtrack" or math.exp(each.logprob or 0.0) > certainty)
+    return [tree.add(request.node, step) for step in steps]
 
 
 def _steps(tree: Tree, node: int) -> int:

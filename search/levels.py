@@ -43,12 +43,15 @@ def levels(
 
     Equal steps after one state are merged, unless they are kept `apart`; with `distinct` they are not drawn at all.
     With a `lookahead` of k a step is worth what the model's likeliest k steps after it (temperature 0) end in.
+    Judged children that an earlier search has left count among the steps of their state.
     """
     budget = budget or Budget()
+    known = _judged_children(tree, apart)
     states: Sequence[tuple[int, int]] = [(0, first)]
     while states:
-        found: list[int] = []
-        waiting = deque(states)
+        found = [child for node, _ in states for child in known.get(node, ())]
+        wanted = ((node, width - len(known.get(node, ()))) for node, width in states)
+        waiting = deque((node, width) for node, width in wanted if width > 0)
         outstanding: deque[tuple[Request, Work]] = deque()
         fresh: list[Request] = []
         while True:
@@ -81,6 +84,16 @@ def levels(
         going = allot(tree, found)
         states = [(node, width) for node, width in going if tree[node].status == "open" and tree[node].depth < depth]
     return tree
+
+
+def _judged_children(tree: Tree, apart: bool) -> dict[int, list[int]]:
+    """The judged children of each node, equal ones once unless they are kept `apart`."""
+    found = {}
+    for node in tree.nodes:
+        judged = [child for child in node.children if tree[child].judged is not None and tree[child].status != "dead"]
+        distinct = {(tree[child].step.action, tree[child].step.text): child for child in reversed(judged)}
+        found[node.id] = judged if apart else sorted(distinct.values())
+    return {node: children for node, children in found.items() if children}
 
 
 def _reserve(budget: Budget, width: int, steps: int, alone: bool) -> int:

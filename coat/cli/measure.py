@@ -42,6 +42,7 @@ def evaluate(
     evaluator: Annotated[str, typer.Option(help="Who judges steps: self, prm, verifier, logprob.")] = "self",
     prm: Annotated[str | None, typer.Option(help="The judge's model, for --evaluator prm.")] = None,
     memory: Annotated[Path | None, typer.Option(help="A memory file whose facts are recalled.")] = None,
+    tuned: Annotated[Path | None, typer.Option(help="Of --strategy auto: what `coat tune --out` wrote.")] = None,
     tokens: Annotated[int, typer.Option(help="The token budget of a problem, generated + scored.")] = 8192,
     limit: Limit = None,
     jobs: Jobs = 4,
@@ -58,6 +59,7 @@ def evaluate(
     from coat.evaluation import summary
 
     call = {"strategy": strategy, "evaluator": evaluator, "tokens": tokens, "seed": seed, **_settings(settings or [])}
+    call |= {} if tuned is None else {"tuned": tuned}
     with ExitStack() as stack:
         problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))

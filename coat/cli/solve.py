@@ -54,6 +54,7 @@ def solve(
     messages: Annotated[Path | None, typer.Option(help="Read a conversation, a JSON list, from this file.")] = None,
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
+    tuned: Annotated[Path | None, typer.Option(help="Of --strategy auto: what `coat tune --out` wrote.")] = None,
     evaluator: Annotated[str, typer.Option(help="self, prm, verifier, logprob, or self:0.3,prm:0.7.")] = "self",
     prm: Annotated[
         str | None, typer.Option(help="The judge of --evaluator prm; with a head MODEL#HEAD.safetensors.")
@@ -116,6 +117,7 @@ def solve(
         "model": model,
         "prm": prm,
         "memory": memory,
+        "tuned": tuned,
         "model_options": _given(
             {
                 _context(model): context,
