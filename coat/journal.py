@@ -1,8 +1,9 @@
 """The journal: every reply of a model, and the log of every run, in SQLite, before anything is made of them.
 
 Replies are kept under (model fingerprint, place, parameters, seed), so that any run that asks the same again is told
-the same. A run's log keeps what replies do not tell: recalls with their texts, the clock, and how it ended. Together
-they replay a run: after a kill no journalled token is generated again, and the replayed nodes are identical.
+the same. A run's log keeps what replies do not tell: recalls with their texts, what programs did, the clock, and how
+it ended. Together they replay a run: after a kill no journalled token is generated again, and the replayed nodes are
+identical.
 """
 
 import hashlib
@@ -180,6 +181,7 @@ class Run:
         self._journal = journal
         self._number = len(entries)
         self._recalls = {body["node"]: body["hits"] for kind, body in entries if kind == "recall"}
+        self._executed = {_work(body["nodes"], body["inputs"]): body for kind, body in entries if kind == "execute"}
         self._clock = [body for kind, body in entries if kind == "delivered"]
         self._stop = stop
         self._delivered = 0
@@ -192,6 +194,14 @@ class Run:
     def recalled(self, node: int, hits: list[dict[str, Any]]) -> None:
         """Log a recall."""
         self._write("recall", {"node": node, "hits": hits})
+
+    def executed(self, nodes: Sequence[int], inputs: int | None) -> dict[str, Any] | None:
+        """What the programs at `nodes` did with those `inputs`, None where that is not in the log."""
+        return self._executed.get(_work(nodes, inputs))
+
+    def execute(self, nodes: Sequence[int], inputs: int | None, done: dict[str, Any]) -> None:
+        """Log what programs did."""
+        self._write("execute", {"nodes": list(nodes), "inputs": inputs, **done})
 
     def delivered(self) -> float:
         """Log that a reply was delivered; the run's seconds so far, those of earlier sittings included."""
@@ -231,6 +241,10 @@ class Run:
     def _write(self, kind: str, body: Any) -> None:
         self._journal._append(self.id, self._number, kind, body)
         self._number += 1
+
+
+def _work(nodes: Sequence[int], inputs: int | None) -> tuple[tuple[int, ...], int | None]:
+    return tuple(nodes), inputs
 
 
 class JournalledModel:

@@ -1,7 +1,7 @@
 """Every prompt in one place. A model without a chat template reads the same turns as plain text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -157,14 +157,28 @@ JUDGE = "Is the last step above right, and does it lead to the answer? Reply wit
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Another way to go on than by the next step: the user's `turn` asks for it, in which `{0}` is a node's text.
+    """Another way to go on than by the next step: the user's `turn` asks for it.
 
-    What comes is one step of up to `tokens`, whole, as `action`.
+    In it `{0}` and so on are the texts of the nodes that it is about, or with `answers` what they answer, and then what
+    else it is told. What comes is one step of up to `tokens`, whole, as `action`; one of which `reads` makes None is
+    illegal.
     """
 
     turn: str
     action: Action = "think"
     tokens: int = 256
+    answers: bool = False
+    reads: Callable[[str], object] = str
+
+
+def choice(text: str) -> int | None:
+    """Which of two things a judgement ends with, 0 or 1; None where it ends with neither.
+
+    >>> choice("Ties go to a.\\nAnswer: 1"), choice("**Program 2.**"), choice("Either 1 or 2 will do"), choice("12")
+    (0, 1, None, None)
+    """
+    found = re.search(r"\b([12])\W*\Z", text)
+    return None if found is None else int(found[1]) - 1
 
 
 MOVES: dict[str, Move] = {
@@ -186,6 +200,28 @@ MOVES: dict[str, Move] = {
         "Before you answer, say the question again in other words: first every condition it gives, then what is asked."
         " Do not answer it yet.",
         tokens=192,
+    ),
+    "debug": Move(
+        "That program fails a test.\n{0}\n\nSay in a sentence what is wrong. Then give the whole corrected function,"
+        " with the imports that it needs, in one ```python block.",
+        "answer",
+        512,
+    ),
+    "tests": Move(
+        "Do not write the function. Write up to six calls of it with different arguments, ordinary ones and edge cases"
+        " that the description allows, to test programs with. One call a line, with literal arguments, nothing else."
+    ),
+    "inputs": Move(
+        "Do not write the function. Here are two programs for it.\n\nProgram 1:\n```python\n{0}\n```\n\nProgram 2:\n"
+        "```python\n{1}\n```\n\nWrite up to four calls, with arguments that the description allows, for which the two"
+        " give different results. One call a line, with literal arguments, nothing else.",
+        answers=True,
+    ),
+    "judge": Move(
+        "Do not write the function. Two programs for it give different results.\n\n{2}\n\nWhich program does what the"
+        " description asks for? Think in a few short sentences. The last line is 'Answer: 1' or 'Answer: 2'.",
+        answers=True,
+        reads=choice,
     ),
 }
 """By name, as `search.Expand` names them."""

@@ -2,6 +2,7 @@
 
 Expand: recall facts for the question and the path, append them to the path as data, sample the next steps, drop what
 the task forbids. Evaluate: the task's verifier for answers, the evaluator for the rest, and F_a for what was recalled.
+Execute: the task runs the programs.
 """
 
 import asyncio
@@ -19,14 +20,27 @@ from coat.models import Completion, Draw, LanguageModel, Prompt, Rules, SampleRe
 from coat.problem import Problem
 from coat.result import Result, Stop, answer_of, check, choose, recalled_on
 from coat.settings import Settings
-from coat.tasks import Task
+from coat.tasks import Programs, Task
 from coat.thoughts import ENDS, STEP_END, Thoughts, begun, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
-from search import Budget, Evaluate, Evaluation, Expand, Expansion, Node, Reply, Request, Step, drive
+from search import (
+    Budget,
+    Evaluate,
+    Evaluation,
+    Execute,
+    Execution,
+    Expand,
+    Expansion,
+    Node,
+    Reply,
+    Request,
+    Step,
+    drive,
+)
 
-Way = tuple[int, str, tuple[int, ...]]
-"""How a path goes on: after which node, by which move, about which nodes."""
+Way = tuple[int, str, tuple[int, ...], tuple[str, ...]]
+"""How a path goes on: after which node, by which move, about which nodes, and what else it is told."""
 
 
 class Solver:
@@ -163,7 +177,10 @@ class Solver:
 
     def _key(self, node: int) -> str:
         """What equal answers have in common with the one at `node`."""
-        return self.task.key(answer_of(self.tree, self.task, self.problem, self.tree[node]))
+        return self.task.key(self._answer_of(self.tree[node]))
+
+    def _answer_of(self, node: Node) -> str:
+        return answer_of(self.tree, self.task, self.problem, node)
 
     def _result(self) -> Result:
         node, answer, confidence = choose(self.tree, self.task, self.problem, self.settings)
@@ -202,7 +219,9 @@ class Solver:
 
     async def _answer(self, request: Request, seeds: tuple[int, ...], seen: tuple[Draw, ...], logged: bool) -> Reply:
         await self._turn(logged)
-        return await (self._expand(request, seeds, seen) if isinstance(request, Expand) else self._evaluate(request))
+        if isinstance(request, Expand):
+            return await self._expand(request, seeds, seen)
+        return await (self._evaluate(request) if isinstance(request, Evaluate) else self._execute(request))
 
     async def _turn(self, logged: bool) -> None:
         if not logged:
@@ -310,7 +329,7 @@ class Solver:
 
     def _open(self, node: Node, hits: Sequence[dict[str, Any]]) -> Prompt:
         """The prompt after which the steps below `node` are sampled."""
-        way = (node.id, "", ())
+        way = (node.id, "", (), ())
         if way not in self._opened:
             steps = self._steps(node)
             thinking = self._thoughts.left(steps)
@@ -329,7 +348,9 @@ class Solver:
         """The prompt after which the user has asked for `move`; before anything was said, together with the problem."""
         way, node = _way(request), self.tree[request.node]
         if way not in self._opened:
-            turn = move.turn.format(*(self.tree[each].step.text for each in request.about))
+            about = (self.tree[each] for each in request.about)
+            texts = (self._answer_of(each) if move.answers else each.step.text for each in about)
+            turn = move.turn.format(*texts, *request.told)
             begun = self._closed(node)
             if node.parent is None:
                 last = max(at for at, piece in enumerate(begun) if isinstance(piece, Text) and _says(piece))
@@ -356,7 +377,7 @@ class Solver:
         """The prompt up to the end of the step at `node`."""
         if node.parent is None:
             return self.task.prompt(self.problem, self._model)
-        opened = self._opened[node.parent, node.step.move, node.step.about]
+        opened = self._opened[node.parent, node.step.move, node.step.about, node.step.told]
         return (*opened, self._thoughts.piece(self._steps(node)))
 
     # Evaluate.
@@ -392,6 +413,26 @@ class Solver:
         value = combine(value, associated, self.settings.beta)
         return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}
 
+    # Execute.
+
+    async def _execute(self, request: Execute) -> Execution:
+        """What the programs do, one after another, so that none slows another down; in a replay, what they did."""
+        done = self._run.executed(request.nodes, request.inputs)
+        if done is None:
+            task, calls = self.task, list[str]()
+            assert isinstance(task, Programs)
+            if request.inputs is not None:
+                calls = task.calls(self.problem, self.tree[request.inputs].step.text)
+            outputs = []
+            for path in [said(self._steps(self.tree[node])) for node in request.nodes]:
+                if request.inputs is None:
+                    outputs.append([await asyncio.to_thread(task.failure, self.problem, path)])
+                else:
+                    outputs.append(await asyncio.to_thread(task.outputs, self.problem, path, calls))
+            done = {"calls": calls, "outputs": outputs}
+            self._run.execute(request.nodes, request.inputs, done)
+        return Execution(tuple(map(tuple, done["outputs"])), tuple(done["calls"]))
+
 
 def _says(piece: Text) -> bool:
     """Whether a piece of a prompt says something, and is no part of the template."""
@@ -399,12 +440,13 @@ def _says(piece: Text) -> bool:
 
 
 def _way(request: Expand) -> Way:
-    return request.node, request.move, request.about
+    return request.node, request.move, request.about, request.told
 
 
 def _moved(request: Expand, move: prompts.Move, completion: Completion) -> Step:
     """What came by a move; IllegalStepError where nothing did."""
-    if not completion.text.strip():
-        raise IllegalStepError("the step says nothing")
+    text = completion.text.strip()
+    if not text or move.reads(text) is None:
+        raise IllegalStepError("the step says nothing, or not what was asked for")
     cost = (completion.tokens, completion.logprob, completion.generated)
-    return Step(completion.text.strip(), move.action, *cost, move=request.move, about=request.about)
+    return Step(text, move.action, *cost, move=request.move, about=request.about, told=request.told)

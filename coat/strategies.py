@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coat import prompts, sandbox
 from coat.errors import InputError, no_such
 from coat.problem import Kind
 from coat.settings import Settings
@@ -24,6 +25,7 @@ from search import (
     particles,
     rebase,
     rstar,
+    s_star,
 )
 
 KINDS: tuple[Kind, ...] = ("moves", "question", "program")
@@ -110,6 +112,14 @@ STRATEGIES: dict[str, Strategy] = {
         ("finish", "subquestion", "reanswer", "rephrase"),
         kinds=("question",),
     ),
+    "s_star": Strategy(
+        s_star,
+        "--n programs, debugged --revisions times, told apart by what they give for new inputs (S*, arXiv 2502.14382)",
+        {"n": lines, "choice": lambda settings: prompts.choice},
+        {"n": 16, "revisions": 2, "vote": "max"},
+        ("debug", "tests", "inputs", "judge"),
+        kinds=("program",),
+    ),
 }
 
 
@@ -128,12 +138,14 @@ def fitting(name: str, task: Task) -> Strategy:
     """The strategy called `name`, for `task`.
 
     Raises:
-        InputError: there is no such strategy, or it serves no such task.
+        InputError: there is no such strategy, it serves no such task, or it runs programs and there is no sandbox.
     """
     strategy = get(name)
     if task.kind not in strategy.kinds:
         others = ", ".join(other for other, each in STRATEGIES.items() if task.kind in each.kinds)
         raise InputError(f"the strategy {name!r} does not serve the task {task.name!r}; these do: {others}")
+    if strategy.kinds == ("program",) and (reason := sandbox.unavailable()):
+        raise InputError(reason)
     return strategy
 
 

@@ -15,8 +15,19 @@ from search.driver import drive
 from search.mcts import mcts
 from search.particles import particles
 from search.rebase import rebase
-from search.requests import Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search
+from search.requests import (
+    Evaluate,
+    Evaluation,
+    Execute,
+    Execution,
+    Expand,
+    Expansion,
+    Reply,
+    Request,
+    Search,
+)
 from search.rstar import rstar
+from search.s_star import s_star
 from search.selection import priors, puct, uct
 from search.tree import Action, Node, Status, Step, Tree
 
@@ -25,6 +36,8 @@ __all__ = [
     "Budget",
     "Evaluate",
     "Evaluation",
+    "Execute",
+    "Execution",
     "Expand",
     "Expansion",
     "Node",
@@ -49,6 +62,7 @@ __all__ = [
     "puct",
     "rebase",
     "rstar",
+    "s_star",
     "take_up",
     "uct",
 ]

@@ -9,7 +9,7 @@ from typing import Literal
 from search.backup import mean
 from search.budget import Budget
 from search.mcts import credit, grow, judge
-from search.requests import Evaluate, Expand, Expansion, Request, Search
+from search.requests import Evaluate, Evaluation, Expand, Expansion, Request, Search
 from search.tree import Tree
 
 Posterior = Callable[[random.Random, Sequence[float]], float]
@@ -91,7 +91,7 @@ def ab_mcts(
         fresh.clear()
         request, node, tokens = outstanding.popleft()
         tokens += reply.tokens
-        if isinstance(request, Evaluate) and not isinstance(reply, Expansion):
+        if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             judge(tree, request.nodes, reply)
             credit(tree, request.nodes, mean)
             for child in request.nodes:

@@ -6,7 +6,7 @@ from collections import deque
 from search.backup import mean
 from search.budget import Budget
 from search.mcts import credit, grow, judge
-from search.requests import Evaluate, Expand, Expansion, Request, Search
+from search.requests import Evaluate, Evaluation, Expand, Expansion, Request, Search
 from search.tree import Tree
 
 
@@ -48,7 +48,7 @@ def best_first(
                 fresh.append(Evaluate(tuple(children)))
                 outstanding.append((fresh[-1], granted, tokens))
                 continue
-        elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
+        elif isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             judge(tree, request.nodes, reply)
             credit(tree, request.nodes, mean)
             for node in request.nodes:

@@ -8,7 +8,7 @@ from typing import Literal
 from search.backup import mean
 from search.budget import Budget
 from search.mcts import credit, judge
-from search.requests import Evaluate, Expand, Expansion, Request, Search
+from search.requests import Evaluate, Evaluation, Expand, Expansion, Request, Search
 from search.tree import Tree
 
 
@@ -75,7 +75,7 @@ def best_of_n(
             if asked[judged]:
                 fresh.append(Evaluate(tuple(asked[judged])))
                 outstanding.append((fresh[-1], len(asked[judged])))
-        elif isinstance(request, Evaluate) and not isinstance(reply, Expansion):
+        elif isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             judge(tree, request.nodes, reply)
             credit(tree, [node for node in request.nodes if tree[node].status == "terminal"], mean)
             budget.settle(width, reply.tokens)

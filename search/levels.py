@@ -70,7 +70,7 @@ def levels(
             work.out -= 1
             if isinstance(request, Expand) and isinstance(reply, Expansion):
                 _take(tree, work, request.node, reply, apart)
-            elif not isinstance(reply, Expansion):
+            elif isinstance(reply, Evaluation):
                 _judge(tree, work, reply)
                 found += work.children
             if work.out:

@@ -76,6 +76,7 @@ def mcts(
                     credit(tree, simulation.children, backup)
                     offer(tree, simulation.children, depth)
             else:
+                assert isinstance(reply, Expansion)
                 simulation.children = grow(tree, simulation.node, reply, certainty=certainty, episodes=episodes)
                 if alive and simulation.children and not refuted(tree, simulation.node):
                     simulation.request = Evaluate(tuple(simulation.children))

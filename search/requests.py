@@ -11,7 +11,8 @@ class Expand:
     """Ask for up to `width` next steps after `node`; `temperature` None means the caller's own.
 
     `distinct` steps are drawn without replacement: from each other, and from those that `node` was given before. `move`
-    names another way to go on than by the next step, such as a critique; `about` are nodes that it is about.
+    names another way to go on than by the next step, such as a critique; `about` are nodes that it is about, and `told`
+    what else it says, such as what came of a test.
     """
 
     node: int
@@ -20,6 +21,7 @@ class Expand:
     distinct: bool = False
     move: str = ""
     about: tuple[int, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,17 @@ class Evaluate:
     """Ask what the paths that end in `nodes` are worth."""
 
     nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Ask what the programs do that the paths to `nodes` end in.
+
+    They are put to the public tests, or where `inputs` is a node, called as the step there says.
+    """
+
+    nodes: tuple[int, ...]
+    inputs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,16 @@ class Evaluation:
     tokens: int = 0
 
 
-Request = Expand | Evaluate
-Reply = Expansion | Evaluation
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What each program gave for each of the `calls`; without calls one text each, the first failure or nothing."""
+
+    outputs: tuple[tuple[str, ...], ...]
+    calls: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+Request = Expand | Evaluate | Execute
+Reply = Expansion | Evaluation | Execution
 Search = Generator[Sequence[Request], Reply, Tree]
 """Yields the requests that became possible, perhaps none, and is sent one reply at a time, in their order."""

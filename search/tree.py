@@ -16,8 +16,8 @@ class Step:
 
     `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
     None where unknown; `generated` counts the tokens it cost. `state` is what paths share that have the same future,
-    empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth. `move` and
-    `about` are those of the request that it came by.
+    empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth. `move`,
+    `about` and `told` are those of the request that it came by.
     """
 
     text: str
@@ -29,6 +29,7 @@ class Step:
     thought: bool = False
     move: str = ""
     about: tuple[int, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def mean_logprob(self) -> float:
@@ -166,13 +167,14 @@ def _node_dict(node: Node) -> dict[str, Any]:
         "recalled": list(node.recalled),
         "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
         | {"logprob": step.logprob, "generated": step.generated, "state": step.state, "thought": step.thought}
-        | {"move": step.move, "about": list(step.about)},
+        | {"move": step.move, "about": list(step.about), "told": list(step.told)},
     }
 
 
 def _node_from(entry: dict[str, Any]) -> Node:
     given = entry["step"]
-    step = Step(**{**given, "tokens": tuple(given["tokens"]), "about": tuple(given.get("about", ()))})
+    lists = {name: tuple(given.get(name, ())) for name in ("about", "told")}
+    step = Step(**{**given, "tokens": tuple(given["tokens"]), **lists})
     return Node(step=step, recalled=tuple(entry["recalled"]), **{name: entry[name] for name in SAVED})
 
 

@@ -81,6 +81,7 @@ def test_the_tree_as_a_graph_has_its_edges_and_the_jsons_names() -> None:
         "thought": False,
         "move": "",
         "about": [],
+        "told": [],
     }
 
 

@@ -6,7 +6,7 @@ A new task is one file with a class that fits `Task`, and one line in `TASKS`.
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
@@ -118,6 +118,23 @@ class Task(Protocol):
 
     def generate(self, lot: Random) -> str | None:
         """A new problem as a person would type it, drawn from `lot`; None where the task makes up none."""
+        ...
+
+
+@runtime_checkable
+class Programs(Protocol):
+    """What a task offers beside, whose answers are programs; each raises InputError where there is no sandbox."""
+
+    def failure(self, problem: Problem, path: Sequence[str]) -> str:
+        """How the program of a finished path fails the problem's public tests; empty where it passes."""
+        ...
+
+    def calls(self, problem: Problem, text: str) -> list[str]:
+        """The calls on literals that a model wrote; nothing of the text is run."""
+        ...
+
+    def outputs(self, problem: Problem, path: Sequence[str], calls: Sequence[str]) -> list[str]:
+        """What the program of a finished path gives for each of `calls`, the same in every run."""
         ...
 
 

@@ -55,6 +55,29 @@ def statements(text: str, name: str) -> list[str]:
     return valid or list(dict.fromkeys(_shown(call, given) for call, given in _calls(text, name)))
 
 
+def calls(text: str, name: str) -> list[str]:
+    """The calls of the function `name` in `text` whose arguments are literals, each once.
+
+    >>> calls("- f([1, 2], x='a')  # two\\n>>> f(f(3)) == f(a) or f(3)\\nf(open('x'))", "f")
+    ["f([1, 2], x='a')", 'f(3)']
+    """
+    starts = re.finditer(rf"\b{re.escape(name)}\(", text)
+    return list(dict.fromkeys(call for start in starts for call, _ in _call(text, start) if call))
+
+
+def shown(statement: str) -> tuple[str, str]:
+    """The call and what it gives, of an example's statement; empty of another kind of statement.
+
+    >>> shown("assert _same_as_shown(f(2), 4), 'f(2)'"), shown("x = 2")
+    (('f(2)', '4'), ('', ''))
+    """
+    program = syntax(statement)
+    match program and program.body:
+        case [ast.Assert(test=ast.Call(func=ast.Name(id=name), args=[call, given]))] if name == SAME:
+            return ast.unparse(call), ast.unparse(given)
+    return "", ""
+
+
 def _session(text: str) -> list[str]:
     try:
         session = doctest.DocTestParser().get_examples(text)

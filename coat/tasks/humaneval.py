@@ -16,6 +16,8 @@ from coat.tasks import examples, suite
 from search import Action
 
 END = "\n\n"
+CALLS = 10
+"""Calls of a program that are run, of those that were written."""
 LONGEST = 20_000
 """Characters in a problem; more is a file given by mistake."""
 BLOCK = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
@@ -189,6 +191,20 @@ class HumanEval:
         if problem.gold is None or sandbox.unavailable() is not None:
             return None
         return suite.passes(answer, suite.Suite(problem.given["name"], problem.given["stub"], problem.gold))
+
+    def failure(self, problem: Problem, path: Sequence[str]) -> str:
+        """What the first example says that the function fails, or how it fails before; empty where it does neither."""
+        given = problem.given
+        return suite.failure(self.answer(problem, path), given["name"], given["stub"], given["examples"])
+
+    def calls(self, problem: Problem, text: str) -> list[str]:
+        """The calls of the function on literals that `text` holds; nothing of it is run."""
+        return examples.calls(text, problem.given["name"])[:CALLS]
+
+    def outputs(self, problem: Problem, path: Sequence[str], calls: Sequence[str]) -> list[str]:
+        """What the function gives for each of `calls`."""
+        given = problem.given
+        return list(suite.outputs(self.answer(problem, path), given["name"], given["stub"], tuple(calls)))
 
     def score(self, problem: Problem, answer: str) -> float | None:
         """None: there is right and wrong."""
