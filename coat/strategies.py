@@ -8,7 +8,21 @@ from typing import Any
 
 from coat.errors import no_such
 from coat.settings import Settings
-from search import Budget, Search, Tree, ab_mcts, beam, best_first, best_of_n, dvts, mcts, particles, rebase
+from search import (
+    Budget,
+    Search,
+    Tree,
+    ab_mcts,
+    beam,
+    best_first,
+    best_of_n,
+    dvts,
+    feedback_edit,
+    mcts,
+    particles,
+    rebase,
+    tpo,
+)
 
 Key = Callable[[int], str]
 """What the answers at nodes have in common that are equal."""
@@ -77,6 +91,20 @@ STRATEGIES: dict[str, Strategy] = {
         best_of_n,
         "--n lines, then --backtracks times as many from one step before the mistakes (arXiv 2502.04404)",
         LINES | {"backtracks": lambda settings: settings.backtracks},
+    ),
+    "tpo": Strategy(
+        tpo,
+        "--n whole answers, --rounds times as many by advice from the best and the worst (TPO, arXiv 2501.12895)",
+        {"n": lambda settings: settings.n or 5},
+        {"vote": "max"},
+        ("draft", "loss", "gradient", "improve"),
+    ),
+    "feedback_edit": Strategy(
+        feedback_edit,
+        "--n whole drafts, --feedbacks on each, --edits by each of these (arXiv 2503.04378)",
+        {"n": _lines},
+        {"vote": "max"},
+        ("draft", "feedback", "edit"),
     ),
 }
 

@@ -11,11 +11,13 @@ from search.best_first import best_first
 from search.best_of_n import best_of_n
 from search.budget import Budget
 from search.driver import drive
+from search.feedback_edit import feedback_edit
 from search.mcts import mcts
 from search.particles import particles
 from search.rebase import rebase
 from search.requests import Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search
 from search.selection import priors, puct, uct
+from search.tpo import tpo
 from search.tree import Action, Node, Status, Step, Tree
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "best_first",
     "best_of_n",
     "drive",
+    "feedback_edit",
     "dvts",
     "maximum",
     "mcts",
@@ -45,5 +48,6 @@ __all__ = [
     "priors",
     "puct",
     "rebase",
+    "tpo",
     "uct",
 ]
