@@ -54,7 +54,9 @@ def solve(
     messages: Annotated[Path | None, typer.Option(help="Read a conversation, a JSON list, from this file.")] = None,
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
-    evaluator: Annotated[str, typer.Option(help="self, pairwise, prm, verifier, logprob, or self:0.3,prm:0.7.")] = "self",
+    evaluator: Annotated[
+        str, typer.Option(help="self, pairwise, prm, verifier, logprob; or self:0.3,prm:0.7.")
+    ] = "self",
     prm: Annotated[
         str | None, typer.Option(help="The judge of --evaluator prm or pairwise; with a head MODEL#HEAD.safetensors.")
     ] = None,

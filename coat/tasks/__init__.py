@@ -8,10 +8,11 @@ from copy import copy
 from random import Random
 from typing import Any, Protocol, cast
 
+from coat import strategies
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
 from coat.problem import Problem
-from coat.prompts import Style
+from coat.prompts import MOVES, Style
 from coat.settings import Settings
 from coat.tasks.aqua import Aqua
 from coat.tasks.arithmetic import Arithmetic
@@ -28,6 +29,7 @@ from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
 from coat.tasks.trip import TripPlanning
+from coat.tasks.writing import Writing
 from search import Action
 
 
@@ -137,8 +139,11 @@ TASKS: dict[str, Callable[[], Task]] = {
     "calendar": Calendar,
     "trip": TripPlanning,
     "humaneval": HumanEval,
+    "writing": Writing,
 }
 BBH = "bbh:"
+FREE = (QuestionAnswering, HumanEval)
+"""Tasks whose steps follow no rules, so that an answer may be one step."""
 
 
 def get(name: str) -> Task:
@@ -158,7 +163,8 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
     """`task` in the text that `model` reads and writes, with what the settings say of rules, drafts and ends of steps.
 
     Raises:
-        InputError: the model was trained on something else, or the task cannot do without rules, or in drafts.
+        InputError: the model was trained on something else, or the task cannot do without rules, in drafts, or in whole
+            answers.
     """
     settings = settings or Settings()
     notation, thinking = model.capabilities.notation, model.capabilities.thinking
@@ -166,14 +172,25 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
         raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
     if notation is not None and (notation.name != Puzzle.NOTATION or not isinstance(task, Arithmetic)):
         raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
-    if settings.style and not isinstance(task, QuestionAnswering):
+    if not isinstance(task, FREE) and _asks_for_answers(settings.strategy):
+        raise InputError(
+            f"the strategy {settings.strategy!r} asks for whole answers, and the task {task.name!r} checks each step;"
+            " use another strategy"
+        )
+    styled = isinstance(task, QuestionAnswering) and not isinstance(task, Writing)
+    if settings.style and not styled:
         raise InputError(f"the steps of {task.name!r} have a form of their own; leave out the style {settings.style!r}")
     if notation is not None and isinstance(task, Arithmetic):
         task = (Puzzle if settings.rules else Unruled)(task.name, task.target, notation.backtrack)
-    elif isinstance(task, QuestionAnswering):
+    elif isinstance(task, QuestionAnswering) and styled:
         free = thinking is not None and thinking.opened
         task = copy(task)
         task.write(cast("Style", settings.style or ("free" if free else "lines")))
     if settings.step_end is not None:
         task.step_end = (settings.step_end,)
     return task
+
+
+def _asks_for_answers(strategy: str) -> bool:
+    """Whether one of the strategy's moves is a whole answer."""
+    return any(MOVES[move].action == "answer" for move in strategies.get(strategy).moves)
