@@ -200,7 +200,7 @@ class Weighted:
 
 
 def build(spec: str, task: Task, policy: LanguageModel, judge: LanguageModel | None, preset: str) -> Evaluator:
-    """What `spec` names: `self`, `pairwise`, `prm`, `verifier`, `logprob`, or several as `self:0.3,verifier:0.7`.
+    """What `spec` names: `self`, `prm`, `verifier`, `logprob`, several as `self:0.3,verifier:0.7`, or `pairwise`.
 
     Raises:
         InputError: an unknown name, a weight that is no positive number, or a part that the task or model lacks.
@@ -251,7 +251,7 @@ def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | No
             if not policy.capabilities.logprobs:
                 raise InputError(f"{policy.name} gives no log-probabilities; use another evaluator")
             return LogProbability()
-    raise InputError(f"there is no evaluator {name!r}; the evaluators are: self, pairwise, prm, verifier, logprob")
+    raise InputError(f"there is no evaluator {name!r}; the evaluators are: self, prm, verifier, logprob, pairwise")
 
 
 def _own_reading(model: LanguageModel) -> Reading | None:

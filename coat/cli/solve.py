@@ -55,7 +55,7 @@ def solve(
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
     evaluator: Annotated[
-        str, typer.Option(help="self, pairwise, prm, verifier, logprob; or self:0.3,prm:0.7.")
+        str, typer.Option(help="self, prm, verifier, logprob, pairwise, or self:0.3,prm:0.7.")
     ] = "self",
     prm: Annotated[
         str | None, typer.Option(help="The judge of --evaluator prm or pairwise; with a head MODEL#HEAD.safetensors.")
