@@ -74,17 +74,21 @@ class Pairwise:
 
     async def _odds(self, field: Sequence[Path], pairs: Sequence[Pair], usage: Usage) -> list[float | None]:
         """By pair, the probability that the first is the better one."""
-        met, asked = set[int](), []
+        read, asked = set[int](), []
         for first, second in (order for pair in pairs for order in (pair, pair[::-1])):
-            asked.append(self._first_wins(field[first], field[second], first in met, usage))
-            met.add(first)
+            asked.append(self._first_wins(field[first], field[second], first in read, usage))
+            if not _equal(field[first], field[second]):
+                read.add(first)
         shares = await asyncio.gather(*asked)
         orders = zip(shares[::2], shares[1::2], strict=True)
         return [None if there is None or back is None else (there + 1 - back) / 2 for there, back in orders]
 
     async def _first_wins(self, first: Path, second: Path, known: bool, usage: Usage) -> float | None:
-        """P("A") against P("B") with `first` as A; where it is `known` from another meeting it is not read again."""
-        if first.texts[-1] == second.texts[-1]:
+        """P("A") against P("B") with `first` as A; where it is `known` from another meeting it is not read again.
+
+        Equal answers draw.
+        """
+        if _equal(first, second):
             return 0.5
         asked = Text(f"{prompts.COMPARE}{first.problem.question}")
         shown: Prompt = (Text(prompts.SIDES[0]), self._piece(first))
@@ -110,6 +114,10 @@ def meetings(count: int, best: bool) -> list[Pair]:
     near = ((each, (each + way) % count) for each in range(count) for way in range(1, NEAREST + 1))
     ring = {(min(pair), max(pair)) for pair in near if pair[0] != pair[1]}
     return sorted(ring) + [(each, count) for each in range(count) if best]
+
+
+def _equal(first: Path, second: Path) -> bool:
+    return first.steps[-1].text == second.steps[-1].text
 
 
 def _moved(share: float, shift: float) -> float:

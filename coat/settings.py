@@ -34,13 +34,13 @@ class Settings:
     `feedbacks` how many each draft gets, `edits` how many each feedback gets. `style`, where steps have no form of
     their own: "lines" after worked examples, "free" paragraphs, "draft" for drafts of a few words, None for what suits
     the model. `retries` is after how many expansions in a row without a new step a state counts as exhausted.
-    `widening` is the power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
-    is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
-    `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the
-    judged value above which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers
-    and end the run. `distinct`: siblings are drawn without replacement, where the model can. `episodes`: a state that
-    another branch has reached is not entered again. `rules`: steps that break the task's are dropped; else only the
-    verifier knows them.
+    `widening` is the power of a node's visits up to which it may be expanded again, `certainty` the probability above
+    which a step back is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a
+    against F_g; `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one.
+    `threshold` is the judged value above which an ancestor is re-opened by a step back. `verify` lets the task's
+    verifier judge answers and end the run. `distinct`: siblings are drawn without replacement, where the model can.
+    `episodes`: a state that another branch has reached is not entered again. `rules`: steps that break the task's are
+    dropped; else only the verifier knows them.
     """
 
     strategy: str = "coat"
