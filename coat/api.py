@@ -100,7 +100,7 @@ def start(
     settings = make_settings(knobs)
     rules = tasks.get(task)
     problem = rules.read(question)
-    strategies.get(settings.strategy)
+    strategies.fitting(settings.strategy, rules)
     options = model_options or {}
     stack = ExitStack()
     try:

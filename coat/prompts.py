@@ -200,6 +200,25 @@ MOVES: dict[str, Move] = {
         "answer",
         WHOLE,
     ),
+    "finish": Move(
+        "Go on from here to the end: write the remaining steps as short sentences. The last line is 'Answer:' and the"
+        " answer in the form that was asked for.",
+        "answer",
+    ),
+    "subquestion": Move(
+        "Ask the next sub-question that helps to answer the question, and answer it in a few sentences. Do not go on"
+        " after that.",
+        tokens=192,
+    ),
+    "reanswer": Move(
+        "Answer that sub-question once more: think about it step by step, without relying on the answer above.",
+        tokens=192,
+    ),
+    "rephrase": Move(
+        "Before you answer, say the question again in other words: first every condition it gives, then what is asked."
+        " Do not answer it yet.",
+        tokens=192,
+    ),
 }
 """By name, as `search.Expand` names them."""
 

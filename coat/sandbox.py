@@ -51,7 +51,9 @@ except MemoryError:
     sys.exit({OUT_OF_MEMORY})
 """
 
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+BOX = "/box"
+"""The folder of a program; no system has one of this name, so nothing of it is seen there."""
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": BOX, "TMPDIR": BOX, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
 ENVIRONMENT |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """All of it. The order of a set is the same in every run."""
 
@@ -147,7 +149,7 @@ def _command(bwrap: str, fds: tuple[int, int, int], limits: str) -> list[str]:
     rules, program, status = fds
     command = [bwrap, "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
     command += ["--die-with-parent", "--new-session", "--seccomp", str(rules), "--info-fd", str(status)]
-    command += ["--proc", "/proc", "--dev", "/dev", "--size", str(FOLDER), "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--size", str(FOLDER), "--tmpfs", BOX, "--chdir", BOX]
     for folder in (*SYSTEM, *_pythons()):
         command += ["--ro-bind-try", folder, folder]
     for link in _links():

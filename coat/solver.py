@@ -12,7 +12,7 @@ from typing import Any
 
 from coat import prompts, strategies
 from coat.association import Associations, lines
-from coat.errors import ContextError, IllegalStepError
+from coat.errors import ContextError, IllegalStepError, InputError
 from coat.evaluators import combine
 from coat.journal import Run
 from coat.judging import Comparing, Evaluator, Path, next_turn
@@ -21,7 +21,7 @@ from coat.problem import Problem
 from coat.result import Result, Stop, answer_of, check, choose, recalled_on
 from coat.settings import Settings
 from coat.tasks import Task
-from coat.thoughts import STEP_END, Thoughts, begun, check_thought, said
+from coat.thoughts import ENDS, STEP_END, Thoughts, begun, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
 from search import Budget, Evaluate, Evaluation, Expand, Expansion, Node, Reply, Request, Step, drive
@@ -52,9 +52,14 @@ class Solver:
         self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
         self._step_tokens = settings.step_tokens or task.step_tokens
         self._thoughts = Thoughts(model.capabilities.thinking, settings)
-        moves = (prompts.MOVES[name].tokens for name in strategies.get(settings.strategy).moves)
+        moves = (self._whole(name) for name in strategies.get(settings.strategy).moves)
         longest = max(self._step_tokens, self._thoughts.step_tokens, *moves)
         self._budget = Budget(settings.tokens, longest + evaluator.cost(longest))
+        if settings.tokens is not None and settings.tokens < self._budget.cost:
+            raise InputError(
+                f"{settings.tokens} tokens are too few: one step with its judgement may take {self._budget.cost};"
+                " raise --tokens, or shorten steps with --step-tokens"
+            )
         self._opened: dict[Way, Prompt] = {}
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
@@ -65,6 +70,10 @@ class Solver:
         self._interrupted = False
         self._issued = 0
         self._live = asyncio.Event()
+
+    def _whole(self, move: str) -> int:
+        """The most tokens of what a move brings, which comes to the end of the model's turn."""
+        return min(prompts.MOVES[move].tokens, self.settings.step_tokens or prompts.MOVES[move].tokens)
 
     def interrupt(self) -> None:
         """End the search with the best answer so far; to be called on its event loop."""
@@ -216,7 +225,11 @@ class Solver:
             top_k=self.settings.top_k,
             top_p=self.settings.top_p,
         )
-        sampling = self._thoughts.sampling(steps, sampling) if move is None else _whole(sampling, move)
+        sampling = (
+            self._thoughts.sampling(steps, sampling)
+            if move is None
+            else replace(sampling, max_tokens=self._whole(request.move), stop=(), complete=())
+        )
         ids = tuple(hit["id"] for hit in hits)
         account.expansions += 1
         try:
@@ -305,8 +318,8 @@ class Solver:
             recalled = lines(hits, end)
             self.usage.recalled += self._length(recalled)
             told = ("" if thinking else self.task.note(self.problem, begun(steps))) + recalled
-            if steps and steps[-1].action == "answer":
-                told = prompts.REVISE + end + told
+            if steps and steps[-1].action in ENDS:
+                told = self._again(end) + told
             prompt = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
             self._opened[way] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
         return self._opened[way]
@@ -320,11 +333,17 @@ class Solver:
             if node.parent is None:
                 last = max(at for at, piece in enumerate(begun) if isinstance(piece, Text) and _says(piece))
                 asked = Text(f"{begun[last].text}\n\n{turn}")  # type: ignore[union-attr]
-                self._opened[way] = (*begun[:last], asked, *begun[last + 1 :])
+                self._opened[way] = (*begun[:last], asked, *begun[last + 1 :], *self._thoughts.ending([]))
             else:
                 ending = self._thoughts.ending(self._steps(node))
                 self._opened[way] = (*begun, *ending, *next_turn(self._model, turn))
         return self._opened[way]
+
+    def _again(self, end: str) -> str:
+        """What the model is told before another attempt: the problem once more, where it knows nothing else."""
+        if self._model.capabilities.notation is None:
+            return prompts.REVISE + end
+        return "".join(piece.text for piece in self.task.prompt(self.problem, self._model) if isinstance(piece, Text))
 
     def _length(self, text: str) -> int:
         """The tokens of a text, 0 where the model does not work on tokens."""
@@ -412,11 +431,6 @@ def _says(piece: Text) -> bool:
 
 def _way(request: Expand) -> Way:
     return request.node, request.move, request.about
-
-
-def _whole(sampling: Sampling, move: prompts.Move) -> Sampling:
-    """How what a move asks for is drawn: to the end of the model's turn."""
-    return replace(sampling, max_tokens=move.tokens, stop=(), complete=())
 
 
 def _moved(request: Expand, move: prompts.Move, completion: Completion) -> Step:

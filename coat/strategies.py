@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coat.errors import no_such
+from coat.errors import InputError, no_such
+from coat.problem import Kind
 from coat.settings import Settings
+from coat.tasks import Task
 from search import (
     Budget,
     Search,
@@ -21,9 +23,13 @@ from search import (
     mcts,
     particles,
     rebase,
+    rstar,
     tpo,
 )
 
+KINDS: tuple[Kind, ...] = ("moves", "question", "program", "text")
+WORDS: tuple[Kind, ...] = ("question", "program", "text")
+"""Where an answer may be one step, since the task checks no other."""
 Key = Callable[[int], str]
 """What the answers at nodes have in common that are equal."""
 
@@ -33,7 +39,7 @@ class Strategy:
     """A search, whose arguments are the settings of the same names, unless they are `changed`.
 
     What is changed is a value, or a function of the settings. `knobs` are the settings that serve it well where the
-    user asks for no others, `moves` the names of those that it makes.
+    user asks for no others, `moves` the names of those that it makes, `kinds` those of the tasks that it serves.
     """
 
     search: Callable[..., Search]
@@ -41,6 +47,7 @@ class Strategy:
     changed: Mapping[str, Any] = field(default_factory=dict)
     knobs: Mapping[str, Any] = field(default_factory=dict)
     moves: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = KINDS
 
 
 def _lines(settings: Settings) -> int:
@@ -62,7 +69,11 @@ STRATEGIES: dict[str, Strategy] = {
     "coat": Strategy(mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
     "cot": Strategy(best_of_n, "one line of thought", LINE),
     "draft": Strategy(
-        best_of_n, "one line of short drafts (Chain of Draft, arXiv 2502.18600)", LINE, {"style": "draft"}
+        best_of_n,
+        "one line of short drafts (Chain of Draft, arXiv 2502.18600)",
+        LINE,
+        {"style": "draft"},
+        kinds=("question",),
     ),
     "greedy": Strategy(best_of_n, "one line at temperature 0", LINE | {"temperature": 0.0}),
     "majority": Strategy(
@@ -92,12 +103,21 @@ STRATEGIES: dict[str, Strategy] = {
         "--n lines, then --backtracks times as many from one step before the mistakes (arXiv 2502.04404)",
         LINES | {"backtracks": lambda settings: settings.backtracks},
     ),
+    "rstar": Strategy(
+        rstar,
+        "five kinds of step, --simulations roll-outs; each answer is checked by --n completions (arXiv 2408.06195)",
+        {"depth": 5, "checks": _lines},
+        {"simulations": 16, "exploration": 2.0, "vote": "max"},
+        ("finish", "subquestion", "reanswer", "rephrase"),
+        kinds=("question",),
+    ),
     "tpo": Strategy(
         tpo,
         "--n whole answers, --rounds times as many by advice from the best and the worst (TPO, arXiv 2501.12895)",
         {"n": lambda settings: settings.n or 5},
         {"vote": "max"},
         ("draft", "loss", "gradient", "improve"),
+        kinds=WORDS,
     ),
     "feedback_edit": Strategy(
         feedback_edit,
@@ -105,6 +125,7 @@ STRATEGIES: dict[str, Strategy] = {
         {"n": _lines},
         {"vote": "max"},
         ("draft", "feedback", "edit"),
+        kinds=WORDS,
     ),
 }
 
@@ -120,15 +141,28 @@ def get(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
+def fitting(name: str, task: Task) -> Strategy:
+    """The strategy called `name`, for `task`.
+
+    Raises:
+        InputError: there is no such strategy, or it serves no such task.
+    """
+    strategy = get(name)
+    if task.kind not in strategy.kinds:
+        others = ", ".join(other for other, each in STRATEGIES.items() if task.kind in each.kinds)
+        raise InputError(f"the strategy {name!r} does not serve the task {task.name!r}; these do: {others}")
+    return strategy
+
+
 def make(tree: Tree, settings: Settings, depth: int, budget: Budget, key: Key) -> Search:
     """The search over `tree` that the settings name, to at most `depth` steps."""
     strategy = get(settings.strategy)
     names = inspect.signature(strategy.search).parameters
     known: dict[str, Any] = {name: getattr(settings, name, None) for name in names}
+    known |= {"depth": depth, "budget": budget, "key": key}
     known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
     if settings.adaptive and known.get("judged") == "nothing":
         known["decided"] = lambda tree: decided(tree, known["n"], key)
-    known |= {"depth": depth, "budget": budget, "key": key}
     given = {name: known[name] for name in names if name != "tree" and known.get(name) is not None}
     return strategy.search(tree, **given)
 

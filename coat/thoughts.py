@@ -16,16 +16,18 @@ STEP_END = "\n\n"
 """What ends a step in a thought."""
 STEP_TOKENS = 256
 """The most tokens of a step in a thought."""
+ENDS = ("answer", "backtrack")
+"""The actions that end an attempt, which revisions go on from."""
 WAIT = "Wait"
 """What a thought goes on after that was ended too early."""
 
 
 def said(steps: Sequence[Step]) -> list[str]:
-    """The texts of those of `steps` that lie in no thought, since the answer before the one that they may end in.
+    """The texts of those of `steps` that lie in no thought, since the attempt before the last.
 
-    What is said about an answer, by a move, is not said in it.
+    An attempt ends in an answer, or in a step back. What is said about an answer, by a move, is not said in it.
     """
-    ends = [place for place, step in enumerate(steps[:-1], 1) if step.action == "answer"]
+    ends = [place for place, step in enumerate(steps[:-1], 1) if step.action in ENDS]
     return [step.text for step in steps[max(ends, default=0) :] if not (step.thought or _aside(step))]
 
 
@@ -35,8 +37,8 @@ def _aside(step: Step) -> bool:
 
 
 def begun(steps: Sequence[Step]) -> list[str]:
-    """What is `said` already of what goes on after `steps`: nothing after an answer, which is revised."""
-    return [] if steps and steps[-1].action == "answer" else said(steps)
+    """What is `said` already of what goes on after `steps`: nothing after an attempt, which is revised."""
+    return [] if steps and steps[-1].action in ENDS else said(steps)
 
 
 class Thoughts:

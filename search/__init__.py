@@ -16,6 +16,7 @@ from search.mcts import mcts
 from search.particles import particles
 from search.rebase import rebase
 from search.requests import Evaluate, Evaluation, Expand, Expansion, Reply, Request, Search
+from search.rstar import rstar
 from search.selection import priors, puct, uct
 from search.tpo import tpo
 from search.tree import Action, Node, Status, Step, Tree
@@ -48,6 +49,7 @@ __all__ = [
     "priors",
     "puct",
     "rebase",
+    "rstar",
     "tpo",
     "uct",
 ]

@@ -29,9 +29,10 @@ def best_of_n(
 
     A line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding. With
     `decided` lines begin one by one, up to `parallel` beside each other, and the search ends as soon as it says so
-    (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer as often as that,
-    each time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv 2502.04404): when
-    all lines have ended, up to √n of those that stepped back are taken back by one step and share `n` new lines.
+    (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer, or its step back, as
+    often as that, each time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv
+    2502.04404): when all lines have ended, up to √n of those that stepped back are taken back by one step and share `n`
+    new lines.
     """
     budget = budget or Budget()
     waiting: deque[Expand] = deque([Expand(0, 1, temperature)] * n if decided else [Expand(0, n, temperature)])
@@ -58,7 +59,8 @@ def best_of_n(
             added = _extend(tree, request, reply)
             answers = [node for node in added if tree[node].status == "terminal"]
             lines = [node for node in added if tree[node].status == "open" and _steps(tree, node) < depth]
-            lines += [node for node in answers if _attempts(tree, node) <= revisions]
+            ended = [node for node in added if tree[node].status != "open"]
+            lines += [node for node in ended if _attempts(tree, node) <= revisions]
             going = [Expand(line, 1, temperature) for line in lines]
             waiting = deque([*going, *waiting] if decided else [*waiting, *going])
             if any(step.action == "backtrack" for step in reply.steps):
@@ -87,14 +89,14 @@ def _extend(tree: Tree, request: Expand, reply: Expansion) -> list[int]:
 
 
 def _steps(tree: Tree, node: int) -> int:
-    """The steps to `node` since the last answer before it, or the root."""
-    start = next((each for each in tree.up(node)[1:] if each.status == "terminal"), tree[0])
+    """The steps to `node` since the attempt before, or the root."""
+    start = next((each for each in tree.up(node)[1:] if each.status != "open"), tree[0])
     return tree[node].depth - start.depth
 
 
 def _attempts(tree: Tree, node: int) -> int:
-    """How many answers the path to `node` holds."""
-    return sum(each.status == "terminal" for each in tree.up(node))
+    """How many attempts, which end in an answer or a step back, the path to `node` holds."""
+    return sum(each.status != "open" for each in tree.up(node))
 
 
 def _rolled_back(tree: Tree, wrong: Sequence[int], n: int, temperature: float | None) -> Iterator[Expand]:

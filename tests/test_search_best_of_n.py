@@ -147,3 +147,11 @@ def test_every_step_is_judged_where_that_is_asked_for(world: Any, play: Any) -> 
     play(best_of_n(tree, n=1, judged="steps"), answer)
     assert [node.judged for node in tree.nodes] == [None, 0.3, 0.9]
     assert (tree[0].visits, tree[0].value) == (1, 0.9)
+
+
+def test_a_line_that_steps_back_is_revised_too(world: Any, play: Any) -> None:
+    tree = Tree()
+    answer = world(tree, {"": ["a"], "a": ["<"], "<": ["=b"]})
+    play(best_of_n(tree, n=1, revisions=1), answer)
+    assert answer.expanded == ["", "a", "<"]
+    assert len(tree.terminals()) == 1

@@ -157,7 +157,7 @@ def test_a_judge_that_cannot_be_read_gives_zero_and_is_counted() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    tokens=st.integers(1, 1500),
+    tokens=st.integers(120, 1500),
     width=st.integers(1, 6),
     parallel=st.integers(1, 6),
     strategy=st.sampled_from(["coat", "best_of_n", "greedy"]),
@@ -181,6 +181,13 @@ def test_the_token_budget_is_never_exceeded(tokens: int, evaluator: str, **knobs
         assert usage.generated + usage.scored + usage.replayed <= tokens
         assert result.stop in ("tokens", "exhausted", "solved")
     log.close()
+
+
+def test_a_budget_that_holds_no_step_is_refused() -> None:
+    with pytest.raises(coat.InputError, match=r"23 tokens are too few: one step with its judgement may take 24; raise"):
+        solve(tokens=23)
+    assert solve("1 1 1 1", tokens=24).usage.spent <= 24
+    assert solve("1 1 1 1", tokens=23, step_tokens=20).usage.spent <= 23
 
 
 def test_tokens_end_a_search() -> None:

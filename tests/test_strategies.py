@@ -119,7 +119,7 @@ def test_drafts_are_asked_for_in_few_words() -> None:
     ask(model, strategy="draft")
     assert "at most five words" in model.continued[0]
     assert model.samplings[0].max_tokens == 24
-    with pytest.raises(coat.InputError, match="have a form of their own"):
+    with pytest.raises(coat.InputError, match="does not serve the task 'game24'; these do: coat, cot"):
         coat.solve("1 4 6", task="game24", model=model, strategy="draft", evaluator="verifier")
 
 

@@ -175,7 +175,7 @@ def test_a_meeting_is_found_by_a_search_that_the_verifier_ends() -> None:
 
 
 def test_a_meeting_is_asked_in_every_style() -> None:
-    task = tasks.adapt(TASK, ScriptedModel({}), coat.Settings(draft=True))
+    task = tasks.adapt(TASK, ScriptedModel({}), coat.Settings(style="draft"))
     assert isinstance(task, Calendar)
     turns = task.turns(TASK.read(OPEN))
     assert [turn.content for turn in turns[1::2]] == ["\n".join(lines) for _, lines in DRAFTED]

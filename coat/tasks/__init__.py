@@ -8,11 +8,10 @@ from copy import copy
 from random import Random
 from typing import Any, Protocol, cast
 
-from coat import strategies
 from coat.errors import InputError, no_such
 from coat.models import LanguageModel, Prompt
-from coat.problem import Problem
-from coat.prompts import MOVES, Style
+from coat.problem import Kind, Problem
+from coat.prompts import Style
 from coat.settings import Settings
 from coat.tasks.aqua import Aqua
 from coat.tasks.arithmetic import Arithmetic
@@ -54,6 +53,8 @@ class Task(Protocol):
     """At which steps are sampled unless the settings say otherwise."""
     knobs: Mapping[str, Mapping[str, Any]]
     """By strategy, settings that serve this task well, where the user asks for no others."""
+    kind: Kind
+    """What its steps are, by which a strategy knows whether it can serve."""
     verifies: bool
     """Whether `verify` can tell a right answer without knowing the gold one."""
 
@@ -142,8 +143,6 @@ TASKS: dict[str, Callable[[], Task]] = {
     "writing": Writing,
 }
 BBH = "bbh:"
-FREE = (QuestionAnswering, HumanEval)
-"""Tasks whose steps follow no rules, so that an answer may be one step."""
 
 
 def get(name: str) -> Task:
@@ -163,8 +162,7 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
     """`task` in the text that `model` reads and writes, with what the settings say of rules, drafts and ends of steps.
 
     Raises:
-        InputError: the model was trained on something else, or the task cannot do without rules, in drafts, or in whole
-            answers.
+        InputError: the model was trained on something else, or the task cannot do without rules, or in this style.
     """
     settings = settings or Settings()
     notation, thinking = model.capabilities.notation, model.capabilities.thinking
@@ -172,11 +170,6 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
         raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
     if notation is not None and (notation.name != Puzzle.NOTATION or not isinstance(task, Arithmetic)):
         raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
-    if not isinstance(task, FREE) and _asks_for_answers(settings.strategy):
-        raise InputError(
-            f"the strategy {settings.strategy!r} asks for whole answers, and the task {task.name!r} checks each step;"
-            " use another strategy"
-        )
     styled = isinstance(task, QuestionAnswering) and not isinstance(task, Writing)
     if settings.style and not styled:
         raise InputError(f"the steps of {task.name!r} have a form of their own; leave out the style {settings.style!r}")
@@ -189,8 +182,3 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
     if settings.step_end is not None:
         task.step_end = (settings.step_end,)
     return task
-
-
-def _asks_for_answers(strategy: str) -> bool:
-    """Whether one of the strategy's moves is a whole answer."""
-    return any(MOVES[move].action == "answer" for move in strategies.get(strategy).moves)

@@ -12,7 +12,7 @@ from typing import Any
 from coat import prompts
 from coat.errors import IllegalStepError, InputError
 from coat.models import LanguageModel, Prompt
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from search import Action
 
 NUMBER = r"-?\d+(?:/\d+)?"
@@ -30,6 +30,7 @@ class Arithmetic:
     temperature: float = 1.2
     step_end: tuple[str, ...] = ("\n",)
     step_complete: tuple[str, ...] = ()
+    kind: Kind = "moves"
     verifies: bool = True
     model: str | None = "puzzle"
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

@@ -26,14 +26,14 @@ class BigBenchHard(QuestionAnswering):
     form = 'an "input" and a "target"'
     sample = "not ( True ) and ( True ) is"
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, subject: str) -> None:
         super().__init__()
-        self.kind, self.name = kind, f"bbh:{kind}"
-        self.summary = f"BIG-Bench Hard: {kind.replace('_', ' ')}"
+        self.subject, self.name = subject, f"bbh:{subject}"
+        self.summary = f"BIG-Bench Hard: {subject.replace('_', ' ')}"
 
     def worked(self, problem: Problem) -> prompts.Worked:
         """The rules alone: examples differ from kind to kind."""
-        return prompts.worked(f"{ASKED.get(self.kind, 'Answer the question.')} {RULES}", "Question: ")
+        return prompts.worked(f"{ASKED.get(self.subject, 'Answer the question.')} {RULES}", "Question: ")
 
     def asked(self, data: Mapping[str, Any]) -> str:
         """The input."""

@@ -11,7 +11,7 @@ from typing import Any
 from coat import prompts, sandbox
 from coat.errors import IllegalStepError, InputError
 from coat.models import LanguageModel, Message, Prompt
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from coat.tasks import examples, suite
 from search import Action
 
@@ -69,6 +69,7 @@ class HumanEval:
     temperature: float = 0.8
     step_end: tuple[str, ...] = (END,)
     step_complete: tuple[str, ...] = ()
+    kind: Kind = "program"
     verifies: bool = True
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

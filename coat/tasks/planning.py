@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from coat import prompts
 from coat.errors import IllegalStepError, InputError
 from coat.models import LanguageModel, Message, Prompt
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from search import Action
 
 State = TypeVar("State")
@@ -36,6 +36,7 @@ class Planning(ABC, Generic[State]):
     temperature: float = 1.0
     step_end: tuple[str, ...] = ("\n",)
     step_complete: tuple[str, ...] = ()
+    kind: Kind = "moves"
     verifies: bool = True
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

@@ -13,7 +13,7 @@ from typing import Any
 from coat import prompts
 from coat.errors import IllegalStepError, InputError, UnreadableAnswerError
 from coat.models import LanguageModel, Message, Prompt
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from search import Action
 
 _IDEOGRAPH = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -36,6 +36,7 @@ class QuestionAnswering:
     sample = "Which city is the capital of the country where the Eiffel Tower stands?"
     temperature: float = 0.8
     step_complete: tuple[str, ...] = ()
+    kind: Kind = "question"
     verifies: bool = False
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

@@ -11,7 +11,7 @@ from typing import Any
 from coat import prompts
 from coat.errors import IllegalStepError, InputError, UnreadableAnswerError
 from coat.models import LanguageModel, Prompt
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from coat.tasks.qa import LONGEST, str_of
 from coat.tasks.trips import Stay, Trip, trip
 from search import Action
@@ -75,6 +75,7 @@ class TripPlanning:
     temperature: float = 1.0
     step_end: tuple[str, ...] = ("\n",)
     step_complete: tuple[str, ...] = ()
+    kind: Kind = "moves"
     verifies: bool = True
     model: str | None = None
     knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})

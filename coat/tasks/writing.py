@@ -6,7 +6,7 @@ from typing import Any
 
 from coat import prompts
 from coat.errors import IllegalStepError
-from coat.problem import Problem
+from coat.problem import Kind, Problem
 from coat.tasks.qa import QuestionAnswering, is_unicode, str_of
 from search import Action
 
@@ -34,6 +34,7 @@ class Writing(QuestionAnswering):
     source = "requests in your own words; a few are built in"
     form = 'a "prompt" or a "question" in words'
     sample = REQUESTS[0]
+    kind: Kind = "text"
 
     def write(self, style: prompts.Style) -> None:
         """A step is a whole text, whatever the style: three empty lines end it, which no text holds."""

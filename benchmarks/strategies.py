@@ -1,0 +1,164 @@
+"""What the strategies reach at equal tokens, and whether each runs wherever it claims to."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import coat
+from benchmarks import puzzle_sets
+from benchmarks.command import report
+from benchmarks.puzzle_sets import Puzzle
+from coat import tasks
+from coat.comparison import Row, compared
+from coat.errors import CoatError
+from coat.evaluation import Outcome, evaluate, summary
+from coat.intervals import paired
+from coat.models import LanguageModel
+from coat.problem import Problem
+from coat.strategies import STRATEGIES
+from coat.tasks import BBH, TASKS, Task
+
+DATA = Path("../shared/data")
+CELL_TOKENS = 128
+"""Tokens of a cell of the matrix."""
+STEP_TOKENS = 24
+"""The most tokens of a step there."""
+REAL = "smollm2"
+"""The model of the matrix."""
+COMBINED_TOKENS = 1000
+"""The budget of a puzzle where verifier and revisions are combined."""
+CELLS = 4096
+BUDGETS = (250, 1000)
+QUICK_TASKS = ("game24", "qa", "humaneval", "trip")
+"""One of each kind, and one whose steps are checked by several rules."""
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "majority": {"strategy": "majority", "n": 64, "verify": False},
+    "best_of_n": {"strategy": "best_of_n", "n": 64},
+    "best_of_n, judge": {"strategy": "best_of_n", "n": 64, "verify": False},
+    "revise": {"strategy": "revise", "n": 16, "revisions": 4},
+    "beam": {"strategy": "beam", "keep": 6, "width": 10},
+    "dvts": {"strategy": "dvts", "n": 24, "width": 6},
+    "rebase": {"strategy": "rebase", "n": 24},
+    "particles": {"strategy": "particles", "n": 24, "balance": 0.2},
+    "best_first": {"strategy": "best_first", "width": 8},
+    "ab_mcts": {"strategy": "ab_mcts"},
+    "self_backtracking": {"strategy": "self_backtracking", "n": 16, "evaluator": "logprob"},
+    "coat": {"strategy": "coat", "parallel": 1},
+}
+"""What is compared; all but the first and the third have the verifier, which ends a search at a right answer."""
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def matrix(names: Sequence[str]) -> dict[str, Any]:
+    """Every strategy on every task in `names` that it claims: what did not run, by task and strategy."""
+    failures: dict[str, str] = {}
+    cells = 0
+    with coat.load(REAL) as model:
+        for name in names:
+            task = tasks.get(name)
+            for strategy, each in STRATEGIES.items():
+                if task.kind not in each.kinds:
+                    continue
+                cells += 1
+                if failure := cell(model, task, strategy):
+                    failures[f"{name}, {strategy}"] = failure
+            say(f"matrix: {name}, {cells} cells, {len(failures)} failures")
+    return {"cells": cells, "failures": failures}
+
+
+def cell(model: LanguageModel, task: Task, strategy: str) -> str:
+    """Why `strategy` does not run on the sample of `task`; empty where it does."""
+    judged = "verifier" if task.verifies else "self"
+    try:
+        result = coat.solve(
+            task.sample,
+            task=task.name,
+            model=model,
+            strategy=strategy,
+            evaluator=judged,
+            tokens=CELL_TOKENS,
+            step_tokens=STEP_TOKENS,
+            width=2,
+        )
+    except CoatError as error:
+        return str(error)
+    if not 0 < result.usage.spent <= CELL_TOKENS:
+        return f"{result.usage.spent} tokens were spent"
+    return ""
+
+
+def rows(model: LanguageModel, puzzles: Sequence[Puzzle], **knobs: Any) -> list[Outcome]:
+    """The outcomes of one strategy over puzzles of one task."""
+    task = puzzles[0].task
+    problems: list[tuple[str, Problem]] = [(each.question, tasks.get(task).read(each.question)) for each in puzzles]
+    begun = time.monotonic()
+    found = list(evaluate(problems, task=task, model=model, jobs=4, **knobs))
+    figures = summary(found, time.monotonic() - begun)
+    say(f"{task}, {knobs}: {figures['accuracy']:.3f}, {figures['tokens_per_problem']:.0f} tokens")
+    return found
+
+
+def combined(model: LanguageModel, puzzles: Sequence[Puzzle]) -> dict[str, Any]:
+    """Verifier and revisions together against the better of the two, at equal token budgets."""
+    budget = {"tokens": COMBINED_TOKENS, "n": 8}
+    verified = rows(model, puzzles, strategy="best_of_n", evaluator="verifier", **budget)
+    revised = rows(model, puzzles, strategy="revise", evaluator="self", verify=False, **budget)
+    both = rows(model, puzzles, strategy="revise", evaluator="verifier", **budget)
+    better = max((verified, revised), key=lambda row: sum(each.correct for each in row))
+    gain, low, high = paired([float(each.correct) for each in both], [float(each.correct) for each in better])
+    shares = {name: summary(row, 0.0)["accuracy"] for name, row in (("verifier", verified), ("revisions", revised))}
+    return {"gain": [round(each, 4) for each in (gain, low, high)], **shares, "both": summary(both, 0.0)["accuracy"]}
+
+
+def table(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int]) -> list[dict[str, Any]]:
+    """Every strategy on the same puzzles at the same budgets, held to `majority`; see `coat.comparison.compared`."""
+    found = []
+    for name, knobs in CANDIDATES.items():
+        for tokens in budgets:
+            begun = time.monotonic()
+            outcomes = rows(model, puzzles, tokens=tokens, **knobs)
+            found.append(Row("", name, tokens, outcomes, time.monotonic() - begun))
+    kept = ("strategy", "budget", "accuracy", "interval", "tokens_per_problem", "difference")
+    return [{name: row[name] for name in kept} for row in compared(found)]
+
+
+def measure(data: Path, quick: bool) -> dict[str, Any]:
+    """All figures; see `benchmarks/README.md`."""
+    count = 20 if quick else 100
+    names = QUICK_TASKS if quick else [*TASKS, f"{BBH}word_sorting"]
+    begun = time.monotonic()
+    ran = matrix(names)
+    detail: dict[str, Any] = {"matrix": ran}
+    with coat.load("puzzle", cells=CELLS) as model:
+        hard = puzzle_sets.game24(data)[:count]
+        wide = puzzle_sets.countdown(4, count)
+        detail["game24"] = table(model, hard, BUDGETS)
+        detail["countdown"] = table(model, wide, BUDGETS)
+        detail["combined"] = combined(model, wide)
+    detail["seconds"] = round(time.monotonic() - begun)
+    return {"combined_gain": detail["combined"]["gain"][0], "matrix_failures": len(ran["failures"]), "detail": detail}
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    quick: Annotated[bool, typer.Option(help="A small part of it, for a look in minutes.")] = False,
+    data: Annotated[Path, typer.Option(help="The folder that holds game24/24.csv.")] = DATA,
+) -> None:
+    """Measure the strategies against one another, and whether each runs wherever it claims to."""
+    report(lambda: measure(data, quick), as_json=as_json)
+
+
+if __name__ == "__main__":
+    app()
