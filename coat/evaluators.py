@@ -6,53 +6,15 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from coat import prompts
-from coat.errors import InputError, ModelError, UnreadableScoreError
-from coat.models import LanguageModel, Message, Prompt, ScoreRequest, Text
-from coat.problem import Problem
+from coat.errors import InputError
+from coat.judging import Comparing, Evaluator, Path, check_scores, next_turn, plain_turn, share, single
+from coat.models import LanguageModel, Message, Prompt, Text
+from coat.pairwise import Pairwise
 from coat.tasks import Task
 from coat.usage import Usage
-from search import Step
-
-LEAST_MASS = 1e-4
-"""Where the good and the bad token together are less likely than this, the judge said neither: unreadable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A line of reasoning to be judged: its steps, and the policy's own prompt up to the end of the last one.
-
-    `ending` ends the thought that the last step lies in, where it does.
-    """
-
-    problem: Problem
-    steps: tuple[Step, ...]
-    prompt: Prompt
-    ending: Prompt = ()
-
-    @property
-    def texts(self) -> list[str]:
-        """The steps' texts."""
-        return [step.text for step in self.steps]
-
-
-class Evaluator(Protocol):
-    """Judges paths."""
-
-    @property
-    def name(self) -> str:
-        """The key of its value."""
-        ...
-
-    def cost(self, step_tokens: int) -> int:
-        """The most tokens that one judgement may read, for a step of at most `step_tokens`."""
-        ...
-
-    async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
-        """Values in [0, 1] by the name of what was judged; empty where the judge could not be read (counted)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +58,10 @@ class TokenReading:
 
     def __init__(self, name: str, model: LanguageModel, reading: Reading) -> None:
         """Raises ModelError where `model` cannot score."""
-        if not model.capabilities.candidates:
-            raise ModelError(f"{model.name} cannot score tokens, which the evaluator {name!r} needs; use another one.")
+        check_scores(model, name)
         self.name = name
         self._model, self._reading = model, reading
-        self._good, self._bad = self._tokens(reading.good), self._tokens(reading.bad)
+        self._good, self._bad = single(model, reading.good, name), single(model, reading.bad, name)
         self._overhead = self._suffix_tokens()
 
     def cost(self, step_tokens: int) -> int:
@@ -124,16 +85,8 @@ class TokenReading:
     async def evaluate(self, path: Path, usage: Usage) -> dict[str, float]:
         """P(good) against P(bad) after the path's last step."""
         prompt, suffix = self._layout(path)
-        try:
-            scores = await self._model.score(ScoreRequest(prompt, suffix, self._good + self._bad), usage)
-        except UnreadableScoreError:
-            usage.unreadable += 1
-            return {}
-        mass = [math.exp(score) for score in scores]
-        if sum(mass) < LEAST_MASS:
-            usage.unreadable += 1
-            return {}
-        return {self.name: sum(mass[: len(self._good)]) / sum(mass)}
+        value = await share(self._model, prompt, suffix, self._good, self._bad, usage)
+        return {} if value is None else {self.name: value}
 
     def _layout(self, path: Path) -> tuple[Prompt, Prompt]:
         match self._reading.layout:
@@ -188,33 +141,6 @@ class TokenReading:
         pieces = self._chat(turns)
         at = pieces.index(Text(turns[0].content))
         return (*pieces[:at], *opening, *pieces[at + 1 :])
-
-    def _tokens(self, spellings: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of `spellings` that are one token of the model; a server's are not known, so the first."""
-        if not self._model.capabilities.tokens:
-            return spellings[:1]
-        opening = len(self._model.path(()))
-        found = tuple(word for word in spellings if len(self._model.path((Text(word, control=True),))) == opening + 1)
-        if not found:
-            raise ModelError(
-                f"{self._model.name} has no single token for {spellings[0]!r}, which the evaluator {self.name!r} reads;"
-                " use another judge."
-            )
-        return found
-
-
-def plain_turn(model: LanguageModel, turns: Sequence[Message]) -> Prompt:
-    """The prompt that opens the assistant's next turn, in which it does not think."""
-    thinking = model.capabilities.thinking
-    ending = (thinking.ending,) if thinking is not None and thinking.opened else ()
-    return (*model.chat(turns), *ending)
-
-
-def next_turn(model: LanguageModel, text: str) -> Prompt:
-    """What ends the assistant's turn and lets the user say `text`, as the model's own chat template has it."""
-    mark = "\u2985path\u2986"
-    pieces = plain_turn(model, [Message("user", "?"), Message("assistant", mark), Message("user", text)])
-    return pieces[pieces.index(Text(mark)) + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +200,7 @@ class Weighted:
 
 
 def build(spec: str, task: Task, policy: LanguageModel, judge: LanguageModel | None, preset: str) -> Evaluator:
-    """The evaluator that `spec` names: `self`, `prm`, `verifier`, `logprob`, or several as `self:0.3,verifier:0.7`.
+    """What `spec` names: `self`, `prm`, `verifier`, `logprob`, several as `self:0.3,verifier:0.7`, or `pairwise`.
 
     Raises:
         InputError: an unknown name, a weight that is no positive number, or a part that the task or model lacks.
@@ -282,12 +208,16 @@ def build(spec: str, task: Task, policy: LanguageModel, judge: LanguageModel | N
     if preset not in READINGS:
         raise InputError(f"there is no reading {preset!r}; the readings are: {', '.join(READINGS)}")
     parts: list[tuple[Evaluator, float]] = []
-    if judge is not None and "prm" not in spec:
+    if judge is not None and "prm" not in spec and "pairwise" not in spec:
         raise InputError(f"a judge's model was named, but the evaluator {spec!r} does not use it; say --evaluator prm")
     for entry in spec.split(","):
         name, _, weight = entry.strip().partition(":")
         parts.append((_one(name, task, policy, judge, preset), _weight(weight, spec)))
-    return parts[0][0] if len(parts) == 1 else Weighted(tuple(parts))
+    if len(parts) == 1:
+        return parts[0][0]
+    if any(isinstance(part, Comparing) for part, _ in parts):
+        raise InputError(f"pairwise compares answers, and has no part in a mean; name it alone, not in {spec!r}")
+    return Weighted(tuple(parts))
 
 
 def _weight(text: str, spec: str) -> float:
@@ -304,6 +234,8 @@ def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | No
     match name:
         case "self":
             return TokenReading("self", policy, _own_reading(policy) or READINGS["self"])
+        case "pairwise":
+            return Pairwise(judge or policy, own=judge is None or judge.fingerprint == policy.fingerprint)
         case "prm":
             if judge is None:
                 raise InputError("the evaluator 'prm' needs a judge; name its model with --prm")
@@ -319,7 +251,7 @@ def _one(name: str, task: Task, policy: LanguageModel, judge: LanguageModel | No
             if not policy.capabilities.logprobs:
                 raise InputError(f"{policy.name} gives no log-probabilities; use another evaluator")
             return LogProbability()
-    raise InputError(f"there is no evaluator {name!r}; the evaluators are: self, prm, verifier, logprob")
+    raise InputError(f"there is no evaluator {name!r}; the evaluators are: self, prm, verifier, logprob, pairwise")
 
 
 def _own_reading(model: LanguageModel) -> Reading | None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["moves", "question", "program"]
-"""What the steps of a task are: moves that it checks, words, or a program that can be run."""
+Kind = Literal["moves", "question", "program", "text"]
+"""What the steps of a task are: moves that it checks, words, a program that can be run, or a whole text."""
 
 
 @dataclass(frozen=True, slots=True)

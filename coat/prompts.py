@@ -153,6 +153,10 @@ QUESTION_ZH = Worked(
 BACKTRACK = "Backtrack"
 REVISE = "That may be wrong. Another attempt:"
 JUDGE = "Is the last step above right, and does it lead to the answer? Reply with Yes or No."
+COMPARE = "Two answers to one question are to be compared.\n\nQuestion:\n"
+SIDES = ("\n\nAnswer A:\n", "\n\nAnswer B:\n")
+BETTER = "\n\nWhich answer is better? Reply with A or B."
+"""A comparison: the question follows `COMPARE`, each answer one of `SIDES`, and `BETTER` ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,35 @@ def choice(text: str) -> int | None:
     return None if found is None else int(found[1]) - 1
 
 
+WHOLE = 512
+"""The most tokens of an answer that comes by a move."""
+
 MOVES: dict[str, Move] = {
+    "draft": Move("Reply with one whole answer, in the form that is asked for above.", "answer", WHOLE),
+    "loss": Move(
+        "Two answers to this were compared.\n\nThe better answer:\n{0}\n\nThe worse answer:\n{1}\n\nSay in a few"
+        " sentences why the better one is better, and what is weak in each. Give no answer of your own."
+    ),
+    "gradient": Move(
+        "Turn this into advice for the next version of the better answer: a short list of what to change and what to"
+        " keep. Do not write the next version yet."
+    ),
+    "improve": Move(
+        "Write the next version: a whole answer that follows the advice, in the form that was asked for at first."
+        " Write nothing else.",
+        "answer",
+        WHOLE,
+    ),
+    "feedback": Move(
+        "Say in a few sentences what is good in this answer, what is wrong, weak or missing, and how that can be"
+        " mended. Give no answer of your own."
+    ),
+    "edit": Move(
+        "Write the answer anew: a whole answer that follows the feedback, in the form that was asked for at first."
+        " Write nothing else.",
+        "answer",
+        WHOLE,
+    ),
     "finish": Move(
         "Go on from here to the end: write the remaining steps as short sentences. The last line is 'Answer:' and the"
         " answer in the form that was asked for.",

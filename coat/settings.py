@@ -30,17 +30,17 @@ class Settings:
     line is worth whose steps are judged, `adaptive` ends a majority vote that is decided.
     `keep` is how many states a beam holds, `lookahead` how many steps ahead it judges, `balance` the temperature at
     which REBASE and particles weigh states, `posterior` that of AB-MCTS, `revisions` how often an answer is revised,
-    `backtracks` how often Self-Backtracking takes steps back. `style`, where steps have no form of their own: "lines"
-    after worked examples, "free" paragraphs, "draft" for drafts of a few words, None for what suits the model.
-    `retries` is
-    after how many expansions in a row without a new step a state counts as exhausted. `widening` is the
-    power of a node's visits up to which it may be expanded again, `certainty` the probability above which a step back
-    is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a against F_g;
-    `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one. `threshold` is the
-    judged value above which an ancestor is re-opened by a step back. `verify` lets the task's verifier judge answers
-    and end the run. `distinct`: siblings are drawn without replacement, where the model can. `episodes`: a state that
-    another branch has reached is not entered again. `rules`: steps that break the task's are dropped; else only the
-    verifier knows them.
+    `backtracks` how often Self-Backtracking takes steps back, `rounds` how often TPO asks for better answers,
+    `feedbacks` how many each draft gets, `edits` how many each feedback gets. `style`, where steps have no form of
+    their own: "lines" after worked examples, "free" paragraphs, "draft" for drafts of a few words, None for what suits
+    the model. `retries` is after how many expansions in a row without a new step a state counts as exhausted.
+    `widening` is the power of a node's visits up to which it may be expanded again, `certainty` the probability above
+    which a step back is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a
+    against F_g; `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one.
+    `threshold` is the judged value above which an ancestor is re-opened by a step back. `verify` lets the task's
+    verifier judge answers and end the run. `distinct`: siblings are drawn without replacement, where the model can.
+    `episodes`: a state that another branch has reached is not entered again. `rules`: steps that break the task's are
+    dropped; else only the verifier knows them.
     """
 
     strategy: str = "coat"
@@ -58,6 +58,9 @@ class Settings:
     posterior: str = "gaussian"
     revisions: int = 3
     backtracks: int = 1
+    rounds: int = 2
+    feedbacks: int = 2
+    edits: int = 2
     simulations: int = 10_000
     parallel: int = 4
     tokens: int | None = 8192
@@ -99,10 +102,12 @@ class Settings:
             _demand(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         _demand(self.width <= 256, "width", "at most 256", self.width)
         _demand(self.n is None or 1 <= self.n <= 4096, "n", "from 1 to 4096", self.n)
+        for name in ("feedbacks", "edits"):
+            _demand(1 <= getattr(self, name) <= 64, name, "from 1 to 64", getattr(self, name))
         for name, choices in CHOICES.items():
             named = ", ".join(filter(None, choices))
             _demand(getattr(self, name) in choices, name, f"one of {named}", repr(getattr(self, name)))
-        for name in ("lookahead", "revisions"):
+        for name in ("lookahead", "revisions", "rounds"):
             _demand(0 <= getattr(self, name) <= 64, name, "from 0 to 64", getattr(self, name))
         _demand(
             self.balance is None or (math.isfinite(self.balance) and self.balance > 0),

@@ -14,8 +14,9 @@ from typing import Any
 from coat import auto, prompts, strategies
 from coat.association import Associations, lines
 from coat.errors import ContextError, IllegalStepError, InputError
-from coat.evaluators import Evaluator, Path, combine, next_turn
+from coat.evaluators import combine
 from coat.journal import Run
+from coat.judging import Comparing, Evaluator, Path, next_turn
 from coat.models import Completion, Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
 from coat.problem import Problem
 from coat.result import Result, Stop, answer_of, check, choose, recalled_on
@@ -41,6 +42,8 @@ from search import (
 
 Way = tuple[int, str, tuple[int, ...], tuple[str, ...]]
 """How a path goes on: after which node, by which move, about which nodes, and what else it is told."""
+Judgement = tuple[float, dict[str, float]]
+"""A value in [0, 1], and its parts by name."""
 
 
 class Solver:
@@ -209,19 +212,24 @@ class Solver:
         self._issued += 1
         seeds: tuple[int, ...] = ()
         seen: tuple[Draw, ...] = ()
+        best = self._best() if isinstance(request, Evaluate) and isinstance(self._evaluator, Comparing) else None
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
             seen = self._seen.get(_way(request), ())
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
-        return self._answer(request, seeds, seen, logged)
+        return self._answer(request, seeds, seen, best, logged)
 
-    async def _answer(self, request: Request, seeds: tuple[int, ...], seen: tuple[Draw, ...], logged: bool) -> Reply:
+    async def _answer(
+        self, request: Request, seeds: tuple[int, ...], seen: tuple[Draw, ...], best: Node | None, logged: bool
+    ) -> Reply:
         await self._turn(logged)
         if isinstance(request, Expand):
             return await self._expand(request, seeds, seen)
-        return await (self._evaluate(request) if isinstance(request, Evaluate) else self._execute(request))
+        if isinstance(request, Evaluate):
+            return await self._evaluate(request, best)
+        return await self._execute(request)
 
     async def _turn(self, logged: bool) -> None:
         if not logged:
@@ -382,34 +390,66 @@ class Solver:
 
     # Evaluate.
 
-    async def _evaluate(self, request: Evaluate) -> Evaluation:
+    def _best(self) -> Node | None:
+        """The best answer that the evaluator has judged so far."""
+        name = self._evaluator.name
+        judged = [node for node in self.tree.terminals() if name in node.parts]
+        return max(judged, key=lambda node: node.parts[name], default=None)
+
+    async def _evaluate(self, request: Evaluate, best: Node | None) -> Evaluation:
         account = self.usage.fork()
+        nodes = [self.tree[node] for node in request.nodes]
         try:
-            judged = await asyncio.gather(*(self._judge(self.tree[node], account) for node in request.nodes))
+            if isinstance(self._evaluator, Comparing):
+                judged = await self._compare(self._evaluator, nodes, best, account)
+            else:
+                judged = await asyncio.gather(*(self._judge(node, account) for node in nodes))
         finally:
             self.usage.add(account)
         self.usage.evaluations += len(request.nodes)
         return Evaluation(tuple(value for value, _ in judged), tuple(parts for _, parts in judged), account.spent)
 
-    async def _judge(self, node: Node, account: Usage) -> tuple[float, dict[str, float]]:
+    async def _compare(
+        self, evaluator: Comparing, nodes: Sequence[Node], best: Node | None, account: Usage
+    ) -> list[Judgement]:
+        """As `_judge` says of each of `nodes`, by each other and the `best` answer so far."""
+        verdicts = await asyncio.gather(*map(self._verdict, nodes))
+        left = [self._path(node) for node, verdict in zip(nodes, verdicts, strict=True) if verdict is None]
+        parts = iter(await evaluator.compare(left, None if best is None else self._path(best), account))
+        pairs = zip(nodes, verdicts, strict=True)
+        return [verdict or await self._weigh(node, next(parts)) for node, verdict in pairs]
+
+    async def _judge(self, node: Node, account: Usage) -> Judgement:
         """V of the path to `node`, and its parts."""
-        steps = self._steps(node)
-        if node.step.action == "answer" and self.settings.verify:
-            verdict = await asyncio.to_thread(self.task.verify, self.problem, said(steps))
-            if verdict is not None:
-                return float(verdict), {"verifier": float(verdict)}
-        bare = tuple(map(self._thoughts.bare, steps))
-        path = Path(self.problem, bare, self._closed(node), self._thoughts.ending(steps))
+        if verdict := await self._verdict(node):
+            return verdict
         try:
-            parts = await self._evaluator.evaluate(path, account)
+            parts = await self._evaluator.evaluate(self._path(node), account)
         except ContextError:
             self._context_full = True
             return 0.0, {}
+        return await self._weigh(node, parts)
+
+    async def _verdict(self, node: Node) -> Judgement | None:
+        """What the task's verifier says of an answer; None where it is not asked, or cannot tell."""
+        if node.step.action != "answer" or not self.settings.verify:
+            return None
+        verdict = await asyncio.to_thread(self.task.verify, self.problem, said(self._steps(node)))
+        return None if verdict is None else (float(verdict), {"verifier": float(verdict)})
+
+    def _path(self, node: Node) -> Path:
+        steps = self._steps(node)
+        bare = tuple(map(self._thoughts.bare, steps))
+        return Path(self.problem, bare, self._closed(node), self._thoughts.ending(steps), node.parts)
+
+    async def _weigh(self, node: Node, parts: dict[str, float]) -> Judgement:
+        """The evaluator's value of the path to `node`, weighed against what was recalled for it."""
         value = parts.get(self._evaluator.name, 0.0)
         hits = await self._recalled[node.parent or 0]
         if self._associations is None or not hits:
             return value, parts
-        associated = await asyncio.to_thread(self._associations.weigh, hits, path.texts[-1], path.texts[:-1])
+        texts = [self._thoughts.bare(step).text for step in self._steps(node)]
+        associated = await asyncio.to_thread(self._associations.weigh, hits, texts[-1], texts[:-1])
         value = combine(value, associated, self.settings.beta)
         return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}
 

@@ -21,14 +21,18 @@ from search import (
     best_first,
     best_of_n,
     dvts,
+    feedback_edit,
     mcts,
     particles,
     rebase,
     rstar,
     s_star,
+    tpo,
 )
 
-KINDS: tuple[Kind, ...] = ("moves", "question", "program")
+KINDS: tuple[Kind, ...] = ("moves", "question", "program", "text")
+WORDS: tuple[Kind, ...] = ("question", "program", "text")
+"""Where an answer may be one step, since the task checks no other."""
 Key = Callable[[int], str]
 """What the answers at nodes have in common that are equal."""
 
@@ -119,6 +123,22 @@ STRATEGIES: dict[str, Strategy] = {
         {"n": 16, "revisions": 2, "vote": "max"},
         ("debug", "tests", "inputs", "judge"),
         kinds=("program",),
+    ),
+    "tpo": Strategy(
+        tpo,
+        "--n whole answers, --rounds times as many by advice from the best and the worst (TPO, arXiv 2501.12895)",
+        {"n": lambda settings: settings.n or 5},
+        {"vote": "max"},
+        ("draft", "loss", "gradient", "improve"),
+        kinds=WORDS,
+    ),
+    "feedback_edit": Strategy(
+        feedback_edit,
+        "--n whole drafts, --feedbacks on each, --edits by each of these (arXiv 2503.04378)",
+        {"n": lines},
+        {"vote": "max"},
+        ("draft", "feedback", "edit"),
+        kinds=WORDS,
     ),
 }
 

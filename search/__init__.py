@@ -12,6 +12,7 @@ from search.best_first import best_first
 from search.best_of_n import best_of_n
 from search.budget import Budget
 from search.driver import drive
+from search.feedback_edit import feedback_edit
 from search.mcts import mcts
 from search.particles import particles
 from search.rebase import rebase
@@ -29,6 +30,7 @@ from search.requests import (
 from search.rstar import rstar
 from search.s_star import s_star
 from search.selection import priors, puct, uct
+from search.tpo import tpo
 from search.tree import Action, Node, Status, Step, Tree
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "best_of_n",
     "drive",
     "dvts",
+    "feedback_edit",
     "maximum",
     "mcts",
     "mean",
@@ -64,5 +67,6 @@ __all__ = [
     "rstar",
     "s_star",
     "take_up",
+    "tpo",
     "uct",
 ]

@@ -140,6 +140,8 @@ def test_a_setting_reaches_the_search_of_its_name() -> None:
         ({"posterior": "flat"}, "posterior must be one of"),
         ({"n": 0}, "n must be from 1 to 4096"),
         ({"lookahead": -1}, "lookahead must be from 0 to 64"),
+        ({"rounds": 65}, "rounds must be from 0 to 64"),
+        ({"edits": 0}, "edits must be from 1 to 64"),
         ({"balance": 0.0}, "balance must be more than 0"),
     ],
 )

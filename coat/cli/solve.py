@@ -55,9 +55,11 @@ def solve(
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="How to search; `coat strategies` lists them.")] = "coat",
     tuned: Annotated[Path | None, typer.Option(help="Of --strategy auto: what `coat tune --out` wrote.")] = None,
-    evaluator: Annotated[str, typer.Option(help="self, prm, verifier, logprob, or self:0.3,prm:0.7.")] = "self",
+    evaluator: Annotated[
+        str, typer.Option(help="self, prm, verifier, logprob, pairwise, or self:0.3,prm:0.7.")
+    ] = "self",
     prm: Annotated[
-        str | None, typer.Option(help="The judge of --evaluator prm; with a head MODEL#HEAD.safetensors.")
+        str | None, typer.Option(help="The judge of --evaluator prm or pairwise; with a head MODEL#HEAD.safetensors.")
     ] = None,
     reading: Annotated[
         str | None, typer.Option(help="Of the judge: math-shepherd, rlhflow, qwen-prm, skywork.")
@@ -79,6 +81,9 @@ def solve(
     posterior: Annotated[str, typer.Option(help="Of ab_mcts: gaussian or beta.")] = "gaussian",
     revisions: Annotated[int, typer.Option(help="How often `revise` revises an answer.")] = 3,
     backtracks: Annotated[int, typer.Option(help="How often self_backtracking takes steps back.")] = 1,
+    rounds: Annotated[int, typer.Option(help="How often tpo asks for better answers.")] = 2,
+    feedbacks: Annotated[int, typer.Option(help="Feedbacks on each draft of feedback_edit.")] = 2,
+    edits: Annotated[int, typer.Option(help="Edits by each feedback of feedback_edit.")] = 2,
     parallel: Annotated[int, typer.Option(help="Requests that are out at once.")] = 4,
     seed: Annotated[int, typer.Option(help="Another seed, another search.")] = 0,
     temperature: Annotated[float | None, typer.Option(help="Of sampling; 0 is greedy; default: the task's.")] = None,
@@ -152,6 +157,9 @@ def solve(
         "posterior": posterior,
         "revisions": revisions,
         "backtracks": backtracks,
+        "rounds": rounds,
+        "feedbacks": feedbacks,
+        "edits": edits,
         "parallel": parallel,
         "seed": seed,
         "temperature": temperature,

@@ -28,6 +28,7 @@ from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
 from coat.tasks.trip import TripPlanning
+from coat.tasks.writing import Writing
 from search import Action
 
 
@@ -156,6 +157,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "calendar": Calendar,
     "trip": TripPlanning,
     "humaneval": HumanEval,
+    "writing": Writing,
 }
 BBH = "bbh:"
 
@@ -185,11 +187,12 @@ def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) ->
         raise InputError(f"the task {task.name!r} cannot follow a step that breaks its rules; leave them on")
     if notation is not None and (notation.name != Puzzle.NOTATION or not isinstance(task, Arithmetic)):
         raise InputError(f"{model.name} was trained on {notation.name}s and knows nothing else; name another model")
-    if settings.style and not isinstance(task, QuestionAnswering):
+    styled = isinstance(task, QuestionAnswering) and not isinstance(task, Writing)
+    if settings.style and not styled:
         raise InputError(f"the steps of {task.name!r} have a form of their own; leave out the style {settings.style!r}")
     if notation is not None and isinstance(task, Arithmetic):
         task = (Puzzle if settings.rules else Unruled)(task.name, task.target, notation.backtrack)
-    elif isinstance(task, QuestionAnswering):
+    elif isinstance(task, QuestionAnswering) and styled:
         free = thinking is not None and thinking.opened
         task = copy(task)
         task.write(cast("Style", settings.style or ("free" if free else "lines")))

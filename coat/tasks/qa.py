@@ -126,7 +126,7 @@ class QuestionAnswering:
         label, content = prompts.label(step)
         if not content:
             raise IllegalStepError("the step says nothing")
-        if not _is_unicode(step):
+        if not is_unicode(step):
             raise IllegalStepError("the step is not valid Unicode")
         if step in path:
             raise IllegalStepError(f"{step!r} was said before")
@@ -203,11 +203,11 @@ def _check(text: str) -> None:
         raise InputError("the question is empty; write it after the command, in quotes")
     if len(text) > LONGEST:
         raise InputError(f"the question has {len(text)} characters; the most is {LONGEST}")
-    if not _is_unicode(text):
+    if not is_unicode(text):
         raise InputError(f"the question is not valid Unicode: {text[:80]!r}; write it as UTF-8")
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether there is no half of a surrogate pair in `text`: neither a tokenizer nor a file takes one."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
