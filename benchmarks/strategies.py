@@ -1,8 +1,10 @@
 """What the strategies reach at equal tokens, and whether each runs wherever it claims to."""
 
+import math
+import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ import coat
 from benchmarks import puzzle_sets
 from benchmarks.command import report
 from benchmarks.puzzle_sets import Puzzle
-from coat import tasks
+from coat import auto, tasks, tuning
 from coat.comparison import Row, compared
 from coat.errors import CoatError
 from coat.evaluation import Outcome, evaluate, summary
@@ -21,6 +23,7 @@ from coat.models import LanguageModel
 from coat.problem import Problem
 from coat.strategies import STRATEGIES
 from coat.tasks import BBH, TASKS, Task
+from coat.tuning import CANDIDATES, Candidate
 
 DATA = Path("../shared/data")
 CELL_TOKENS = 128
@@ -29,13 +32,15 @@ STEP_TOKENS = 24
 """The most tokens of a step there."""
 REAL = "smollm2"
 """The model of the matrix."""
+AUTO_TOKENS = 2000
+"""The budget of a puzzle for `auto`, and for what it is held against, but for best-of-64."""
 COMBINED_TOKENS = 1000
 """The budget of a puzzle where verifier and revisions are combined."""
 CELLS = 4096
 BUDGETS = (250, 1000)
 QUICK_TASKS = ("game24", "qa", "humaneval", "trip")
 """One of each kind, and one whose steps are checked by several rules."""
-CANDIDATES: dict[str, dict[str, Any]] = {
+COMPARED: dict[str, dict[str, Any]] = {
     "majority": {"strategy": "majority", "n": 64, "verify": False},
     "best_of_n": {"strategy": "best_of_n", "n": 64},
     "best_of_n, judge": {"strategy": "best_of_n", "n": 64, "verify": False},
@@ -98,11 +103,11 @@ def cell(model: LanguageModel, task: Task, strategy: str) -> str:
 def rows(model: LanguageModel, puzzles: Sequence[Puzzle], **knobs: Any) -> list[Outcome]:
     """The outcomes of one strategy over puzzles of one task."""
     task = puzzles[0].task
-    problems: list[tuple[str, Problem]] = [(each.question, tasks.get(task).read(each.question)) for each in puzzles]
     begun = time.monotonic()
-    found = list(evaluate(problems, task=task, model=model, jobs=4, **knobs))
+    found = list(evaluate(read(puzzles), task=task, model=model, jobs=4, **knobs))
     figures = summary(found, time.monotonic() - begun)
-    say(f"{task}, {knobs}: {figures['accuracy']:.3f}, {figures['tokens_per_problem']:.0f} tokens")
+    named = {name: value for name, value in knobs.items() if name != "tuned"}
+    say(f"{task}, {named}: {figures['accuracy']:.3f}, {figures['tokens_per_problem']:.0f} tokens")
     return found
 
 
@@ -118,10 +123,62 @@ def combined(model: LanguageModel, puzzles: Sequence[Puzzle]) -> dict[str, Any]:
     return {"gain": [round(each, 4) for each in (gain, low, high)], **shares, "both": summary(both, 0.0)["accuracy"]}
 
 
+def read(puzzles: Sequence[Puzzle]) -> list[tuple[str, Problem]]:
+    """Puzzles as their task reads them."""
+    return [(each.question, tasks.get(each.task).read(each.question)) for each in puzzles]
+
+
+def plan(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int]) -> dict[str, Any]:
+    """What `coat tune` makes of puzzles that are not measured on: a table for `auto`."""
+    candidates = [Candidate(name, knobs) for name, each in CANDIDATES.items() for knobs in each]
+    task = puzzles[0].task
+    options: dict[str, Any] = {"task": task, "samples": 8, "jobs": 4, "watch": lambda label, found, count: found}
+    measured = tuning.measure(read(puzzles), candidates, budgets, model=model, **options)
+    return {"version": auto.VERSION, "source": f"{len(puzzles)} puzzles", **tuning.tune(measured, candidates, budgets)}
+
+
+def needed(outcomes: Sequence[Outcome], accuracy: float) -> float:
+    """The mean tokens a problem under the lowest cap on one's tokens that reaches `accuracy`; inf where none does."""
+    goal = math.ceil(accuracy * len(outcomes) - 1e-9)
+    found = sorted(spent(each) for each in outcomes if each.correct)
+    if len(found) < goal:
+        return math.inf
+    cap = found[goal - 1] if goal else 0
+    return statistics.fmean(min(spent(each), cap) for each in outcomes)
+
+
+def spent(outcome: Outcome) -> int:
+    """Tokens that count against the budget."""
+    return int(sum(outcome.usage.get(name, 0) for name in ("generated", "scored", "replayed")))
+
+
+def automatic(model: LanguageModel, sets: Mapping[str, tuple[list[Puzzle], list[Puzzle]]]) -> dict[str, Any]:
+    """What `auto`, tuned on the first puzzles of each set, needs on the second for what others reach there.
+
+    `best_of_64`: tokens for best-of-64's accuracy over best-of-64's own. `single`: the same for the single strategy
+    that was best when tuned, which needs its accuracy too with as few tokens as a cap allows. Means over the sets.
+    """
+    detail: dict[str, Any] = {}
+    for name, (calibration, held_out) in sets.items():
+        table = plan(model, calibration, [AUTO_TOKENS])
+        single = table["budgets"][0]["single"]
+        chosen = rows(model, held_out, strategy="auto", tuned=table, tokens=AUTO_TOKENS)
+        sampled = rows(model, held_out, strategy="best_of_n", n=64, tokens=8000)
+        alone = rows(model, held_out, strategy=single["strategy"], tokens=AUTO_TOKENS, **single["knobs"])
+        reached = {who: summary(row, 0.0)["accuracy"] for who, row in (("sampled", sampled), ("single", alone))}
+        of_64 = needed(chosen, reached["sampled"]) / statistics.fmean(map(spent, sampled))
+        of_single = needed(chosen, reached["single"]) / needed(alone, reached["single"])
+        choices = {key: each["strategy"] for key, each in table["budgets"][0]["choices"].items()}
+        detail[name] = {"choices": choices, "single": single["strategy"], "accuracy": summary(chosen, 0.0)["accuracy"]}
+        detail[name] |= {"reached": reached, "best_of_64": round(of_64, 4), "single_ratio": round(of_single, 4)}
+    ratios = {key: statistics.fmean(each[key] for each in detail.values()) for key in ("best_of_64", "single_ratio")}
+    return {name: round(value, 4) for name, value in ratios.items()} | {"sets": detail}
+
+
 def table(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int]) -> list[dict[str, Any]]:
     """Every strategy on the same puzzles at the same budgets, held to `majority`; see `coat.comparison.compared`."""
     found = []
-    for name, knobs in CANDIDATES.items():
+    for name, knobs in COMPARED.items():
         for tokens in budgets:
             begun = time.monotonic()
             outcomes = rows(model, puzzles, tokens=tokens, **knobs)
@@ -132,7 +189,7 @@ def table(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int
 
 def measure(data: Path, quick: bool) -> dict[str, Any]:
     """All figures; see `benchmarks/README.md`."""
-    count = 20 if quick else 100
+    count = 8 if quick else 100
     names = QUICK_TASKS if quick else [*TASKS, f"{BBH}word_sorting"]
     begun = time.monotonic()
     ran = matrix(names)
@@ -143,8 +200,17 @@ def measure(data: Path, quick: bool) -> dict[str, Any]:
         detail["game24"] = table(model, hard, BUDGETS)
         detail["countdown"] = table(model, wide, BUDGETS)
         detail["combined"] = combined(model, wide)
+        easy = puzzle_sets.game24(data, slice(400, 400 + count // 2))
+        sets = {"game24": (easy, hard), "countdown": (puzzle_sets.countdown(4, count // 2, tuning=True), wide)}
+        detail["auto"] = automatic(model, sets)
     detail["seconds"] = round(time.monotonic() - begun)
-    return {"combined_gain": detail["combined"]["gain"][0], "matrix_failures": len(ran["failures"]), "detail": detail}
+    return {
+        "auto_token_ratio": detail["auto"]["best_of_64"],
+        "auto_vs_best": detail["auto"]["single_ratio"],
+        "combined_gain": detail["combined"]["gain"][0],
+        "matrix_failures": len(ran["failures"]),
+        "detail": detail,
+    }
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

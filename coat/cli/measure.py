@@ -58,7 +58,7 @@ def evaluate(
     from coat.evaluation import evaluate as evaluated
     from coat.evaluation import summary
 
-    call = {"strategy": strategy, "evaluator": evaluator, "tokens": tokens, "seed": seed, **_settings(settings or [])}
+    call = {"strategy": strategy, "evaluator": evaluator, "tokens": tokens, "seed": seed, **settings_in(settings or [])}
     call |= {} if tuned is None else {"tuned": tuned}
     with ExitStack() as stack:
         problems = read_problems(task, data, limit, seed, download)
@@ -108,8 +108,8 @@ def compare(
     from coat.models.catalog import parameters
     from coat.strategies import get
 
-    chosen, budgets = _names(strategies), [_count(each) for each in _names(tokens)]
-    changed = _settings(settings or [])
+    chosen, budgets = names_in(strategies), [count_of(each) for each in names_in(tokens)]
+    changed = settings_in(settings or [])
     for name in chosen:
         get(name)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
@@ -118,7 +118,7 @@ def compare(
     with ExitStack() as stack:
         problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
-        for model in _names(models) if models else [None]:
+        for model in names_in(models) if models else [None]:
             with ExitStack() as each:
                 shared = loaded(each, task, model, log)
                 for name, budget in itertools.product(chosen, budgets):
@@ -204,7 +204,7 @@ def _watched(
         sys.stderr.write(f"coat: {name} was interrupted; the journal keeps what was done\n")
 
 
-def _settings(given: Sequence[str]) -> dict[str, Any]:
+def settings_in(given: Sequence[str]) -> dict[str, Any]:
     """Settings as NAME=VALUE; values are numbers, true and false, none, or words."""
     from coat.settings import Settings
 
@@ -215,11 +215,12 @@ def _settings(given: Sequence[str]) -> dict[str, Any]:
         if not equals or name not in Settings.__dataclass_fields__:
             known = ", ".join(Settings.__dataclass_fields__)
             raise InputError(f"--set takes NAME=VALUE, and {each!r} is none of: {known}")
-        found[name] = _value(value)
+        found[name] = value_of(value)
     return found
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """A number, true, false or none, or the text itself."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -228,14 +229,16 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
-def _names(text: str) -> list[str]:
+def names_in(text: str) -> list[str]:
+    """The names in a text with commas between them; InputError where it holds none."""
     found = [each.strip() for each in text.split(",") if each.strip()]
     if not found:
         raise InputError(f"{text!r} holds no name; write them with commas between")
     return found
 
 
-def _count(text: str) -> int:
+def count_of(text: str) -> int:
+    """A token budget; InputError where it is none."""
     if not text.isdigit() or int(text) < 1:
         raise InputError(f"a token budget is a whole number from 1, not {text!r}")
     return int(text)

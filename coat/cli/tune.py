@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coat.cli.measure import Data, Download, Jobs, Limit, Set, _count, _names, _settings, _value, loaded, read_problems
+from coat.cli.measure import (
+    Data,
+    Download,
+    Jobs,
+    Limit,
+    Set,
+    count_of,
+    loaded,
+    names_in,
+    read_problems,
+    settings_in,
+    value_of,
+)
 from coat.cli.solve import AsJson, JournalFile, Model, NoJournal, Offline, open_journal
 from coat.errors import InputError
 
@@ -52,8 +64,8 @@ def tune(
 
     if samples < 1:
         raise InputError(f"samples must be at least 1, not {samples}")
-    budgets = sorted({_count(each) for each in _names(tokens)})
-    call = {"evaluator": evaluator, "seed": seed, **_settings(settings or [])}
+    budgets = sorted({count_of(each) for each in names_in(tokens)})
+    call = {"evaluator": evaluator, "seed": seed, **settings_in(settings or [])}
     with ExitStack() as stack:
         problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
@@ -87,13 +99,13 @@ def _candidates(text: str | None) -> list["Candidate"]:
     from coat.tuning import CANDIDATES, Candidate
 
     found = []
-    for each in _names(text) if text else CANDIDATES:
+    for each in names_in(text) if text else CANDIDATES:
         name, *knobs = each.split(":")
         get(name)
         if wrong := [knob for knob in knobs if "=" not in knob]:
             raise InputError(f"{each!r} is no candidate: write {wrong[0]!r} as NAME=VALUE, like beam:keep=2:width=8")
         pairs = (knob.split("=", 1) for knob in knobs)
-        named = {key.strip().replace("-", "_"): _value(value) for key, value in pairs}
+        named = {key.strip().replace("-", "_"): value_of(value) for key, value in pairs}
         found += [Candidate(name, each) for each in ([named] if named else CANDIDATES.get(name, ({},)))]
     return found
 
