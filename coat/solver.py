@@ -12,17 +12,18 @@ from dataclasses import replace
 from typing import Any
 
 from coat import auto, prompts, strategies
-from coat.association import Associations, lines
+from coat.association import Associations
 from coat.errors import ContextError, IllegalStepError, InputError
 from coat.evaluators import combine
 from coat.journal import Run
-from coat.judging import Comparing, Evaluator, Path, next_turn
-from coat.models import Completion, Draw, LanguageModel, Prompt, Rules, SampleRequest, Sampling, Text
+from coat.judging import Comparing, Evaluator, Path
+from coat.models import Completion, Draw, LanguageModel, Rules, SampleRequest, Sampling
+from coat.paths import Paths, Way, way
 from coat.problem import Problem
 from coat.result import Result, Stop, answer_of, check, choose, recalled_on
 from coat.settings import Settings
 from coat.tasks import Programs, Task
-from coat.thoughts import ENDS, STEP_END, Thoughts, begun, check_thought, said
+from coat.thoughts import Thoughts, begun, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
 from search import (
@@ -40,8 +41,6 @@ from search import (
     drive,
 )
 
-Way = tuple[int, str, tuple[int, ...], tuple[str, ...]]
-"""How a path goes on: after which node, by which move, about which nodes, and what else it is told."""
 Judgement = tuple[float, dict[str, float]]
 """A value in [0, 1], and its parts by name."""
 
@@ -77,7 +76,7 @@ class Solver:
                 f"{settings.tokens} tokens are too few: one step with its judgement may take {self._budget.cost};"
                 " raise --tokens, or shorten steps with --step-tokens"
             )
-        self._opened: dict[Way, Prompt] = {}
+        self._paths = Paths(self.tree, problem, task, model, self._thoughts, self.usage)
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
         self._seen: dict[Way, tuple[Draw, ...]] = {}
@@ -154,7 +153,7 @@ class Solver:
         if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
             self.stop = "seconds"
         if isinstance(request, Expand):
-            self._seen[_way(request)] = self._seen.get(_way(request), ()) + self._draws.pop(id(request), ())
+            self._seen[way(request)] = self._seen.get(way(request), ()) + self._draws.pop(id(request), ())
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
                 self._note(self.tree[node], value, parts)
@@ -170,7 +169,7 @@ class Solver:
         elif answers and self.settings.accept is not None and value >= self.settings.accept:
             self.stop = "accepted"
         if self._associations is not None and verdict is not None:
-            texts = said(self._steps(node))
+            texts = said(self._paths.steps(node))
             self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 
     def _take(self, settings: Settings, why: str) -> None:
@@ -180,10 +179,7 @@ class Solver:
 
     def _key(self, node: int) -> str:
         """What equal answers have in common with the one at `node`."""
-        return self.task.key(self._answer_of(self.tree[node]))
-
-    def _answer_of(self, node: Node) -> str:
-        return answer_of(self.tree, self.task, self.problem, node)
+        return self.task.key(answer_of(self.tree, self.task, self.problem, self.tree[node]))
 
     def _result(self) -> Result:
         node, answer, confidence = choose(self.tree, self.task, self.problem, self.settings)
@@ -216,7 +212,7 @@ class Solver:
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
-            seen = self._seen.get(_way(request), ())
+            seen = self._seen.get(way(request), ())
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
         return self._answer(request, seeds, seen, best, logged)
@@ -239,11 +235,11 @@ class Solver:
 
     async def _expand(self, request: Expand, seeds: tuple[int, ...], seen: tuple[Draw, ...]) -> Expansion:
         node = self.tree[request.node]
-        steps = self._steps(node)
+        steps = self._paths.steps(node)
         hits = await self._recalled[node.id]
         account = self.usage.fork()
         move = prompts.MOVES.get(request.move)
-        prompt = self._open(node, hits) if move is None else self._turn_to(request, move)
+        prompt = self._paths.opened(node, hits) if move is None else self._paths.turned(request, move)
         sampling = Sampling(
             max_tokens=self._step_tokens,
             stop=self.task.step_end,
@@ -311,9 +307,6 @@ class Solver:
         names = (f"{self.settings.seed}:{node}:{n}".encode() for n in range(first, first + width))
         return tuple(int.from_bytes(hashlib.sha256(name).digest()[:4]) for name in names)
 
-    def _steps(self, node: Node) -> list[Step]:
-        return [each.step for each in self.tree.path(node.id)]
-
     def _recall(self, node: Node, logged: bool) -> Awaitable[list[dict[str, Any]]]:
         """What the memory has for the expansion of `node`; once a node, so that the path to its children stays one."""
         return self._associate(node, 0 if self._associations is None else self._associations.episodes, logged)
@@ -328,65 +321,12 @@ class Solver:
             if node.step.action == "recall":
                 asked = f"{asked} {prompts.label(node.step.text)[1]}"
             known = [number for each in self.tree.up(node.id) for number in each.recalled]
-            texts = [step.text for step in self._steps(node)]
+            texts = [step.text for step in self._paths.steps(node)]
             hits = await asyncio.to_thread(self._associations.recall, asked, texts, known, episodes)
             self._run.recalled(node.id, hits)
         self.hits[node.id] = hits
         self.usage.recalls += 1
         return hits
-
-    def _open(self, node: Node, hits: Sequence[dict[str, Any]]) -> Prompt:
-        """The prompt after which the steps below `node` are sampled."""
-        way = (node.id, "", (), ())
-        if way not in self._opened:
-            steps = self._steps(node)
-            thinking = self._thoughts.left(steps)
-            self.usage.unclosed += self._thoughts.open(steps) and not thinking
-            end = STEP_END if thinking else self.task.step_end[0]
-            recalled = lines(hits, end)
-            self.usage.recalled += self._length(recalled)
-            told = ("" if thinking else self.task.note(self.problem, begun(steps))) + recalled
-            if steps and steps[-1].action in ENDS:
-                told = self._again(end) + told
-            prompt = (*self._closed(node), *self._thoughts.between(steps, self.task.step_end[0]), Text(told))
-            self._opened[way] = tuple(piece for piece in prompt if not isinstance(piece, Text) or piece.text)
-        return self._opened[way]
-
-    def _turn_to(self, request: Expand, move: prompts.Move) -> Prompt:
-        """The prompt after which the user has asked for `move`; before anything was said, together with the problem."""
-        way, node = _way(request), self.tree[request.node]
-        if way not in self._opened:
-            about = (self.tree[each] for each in request.about)
-            texts = (self._answer_of(each) if move.answers else each.step.text for each in about)
-            turn = move.turn.format(*texts, *request.told)
-            begun = self._closed(node)
-            if node.parent is None:
-                last = max(at for at, piece in enumerate(begun) if isinstance(piece, Text) and _says(piece))
-                asked = Text(f"{begun[last].text}\n\n{turn}")  # type: ignore[union-attr]
-                self._opened[way] = (*begun[:last], asked, *begun[last + 1 :], *self._thoughts.ending([]))
-            else:
-                ending = self._thoughts.ending(self._steps(node))
-                self._opened[way] = (*begun, *ending, *next_turn(self._model, turn))
-        return self._opened[way]
-
-    def _again(self, end: str) -> str:
-        """What the model is told before another attempt: the problem once more, where it knows nothing else."""
-        if self._model.capabilities.notation is None:
-            return prompts.REVISE + end
-        return "".join(piece.text for piece in self.task.prompt(self.problem, self._model) if isinstance(piece, Text))
-
-    def _length(self, text: str) -> int:
-        """The tokens of a text, 0 where the model does not work on tokens."""
-        if not text or not self._model.capabilities.tokens:
-            return 0
-        return len(self._model.path((Text(text),))) - len(self._model.path(()))
-
-    def _closed(self, node: Node) -> Prompt:
-        """The prompt up to the end of the step at `node`."""
-        if node.parent is None:
-            return self.task.prompt(self.problem, self._model)
-        opened = self._opened[node.parent, node.step.move, node.step.about, node.step.told]
-        return (*opened, self._thoughts.piece(self._steps(node)))
 
     # Evaluate.
 
@@ -434,13 +374,13 @@ class Solver:
         """What the task's verifier says of an answer; None where it is not asked, or cannot tell."""
         if node.step.action != "answer" or not self.settings.verify:
             return None
-        verdict = await asyncio.to_thread(self.task.verify, self.problem, said(self._steps(node)))
+        verdict = await asyncio.to_thread(self.task.verify, self.problem, said(self._paths.steps(node)))
         return None if verdict is None else (float(verdict), {"verifier": float(verdict)})
 
     def _path(self, node: Node) -> Path:
-        steps = self._steps(node)
+        steps = self._paths.steps(node)
         bare = tuple(map(self._thoughts.bare, steps))
-        return Path(self.problem, bare, self._closed(node), self._thoughts.ending(steps), node.parts)
+        return Path(self.problem, bare, self._paths.closed(node), self._thoughts.ending(steps), node.parts)
 
     async def _weigh(self, node: Node, parts: dict[str, float]) -> Judgement:
         """The evaluator's value of the path to `node`, weighed against what was recalled for it."""
@@ -448,7 +388,7 @@ class Solver:
         hits = await self._recalled[node.parent or 0]
         if self._associations is None or not hits:
             return value, parts
-        texts = [self._thoughts.bare(step).text for step in self._steps(node)]
+        texts = [self._thoughts.bare(step).text for step in self._paths.steps(node)]
         associated = await asyncio.to_thread(self._associations.weigh, hits, texts[-1], texts[:-1])
         value = combine(value, associated, self.settings.beta)
         return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}
@@ -464,7 +404,7 @@ class Solver:
             if request.inputs is not None:
                 calls = task.calls(self.problem, self.tree[request.inputs].step.text)
             outputs = []
-            for path in [said(self._steps(self.tree[node])) for node in request.nodes]:
+            for path in [said(self._paths.steps(self.tree[node])) for node in request.nodes]:
                 if request.inputs is None:
                     outputs.append([await asyncio.to_thread(task.failure, self.problem, path)])
                 else:
@@ -472,15 +412,6 @@ class Solver:
             done = {"calls": calls, "outputs": outputs}
             self._run.execute(request.nodes, request.inputs, done)
         return Execution(tuple(map(tuple, done["outputs"])), tuple(done["calls"]))
-
-
-def _says(piece: Text) -> bool:
-    """Whether a piece of a prompt says something, and is no part of the template."""
-    return bool(piece.text.strip()) and not piece.control
-
-
-def _way(request: Expand) -> Way:
-    return request.node, request.move, request.about, request.told
 
 
 def _moved(request: Expand, move: prompts.Move, completion: Completion) -> Step:
