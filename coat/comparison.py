@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from coat.errors import InputError
-from coat.evaluation import Outcome, summary
+from coat.evaluation import SAMPLED, Outcome, pass_at_1, results, summary
 from coat.intervals import paired
+from coat.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,29 @@ class Row:
     outcomes: Sequence[Outcome]
     seconds: float
     parameters: int | None = None
+
+
+BINS = ((0.5, "easy"), (0.1, "medium"), (0.0, "hard"))
+"""The least pass@1 of a problem of each kind, as in arXiv 2502.06703."""
+
+
+def difficulty(problems: Sequence[tuple[str, Problem]], samples: int, jobs: int, **call: Any) -> list[str]:
+    """How difficult each problem is, by the share of `samples` sampled lines that are right; `call` of `evaluate`."""
+    found = results([text for text, _ in problems], jobs, **call, **SAMPLED, n=samples)
+    shares = (
+        pass_at_1(each, task, problem, samples) for (each, task), (_, problem) in zip(found, problems, strict=True)
+    )
+    return [next(name for least, name in BINS if share >= least) for share in shares]
+
+
+def by_difficulty(outcomes: Sequence[Outcome], bins: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Accuracy and number of problems in each bin that has any."""
+    found: dict[str, dict[str, float]] = {}
+    for _, name in BINS:
+        inside = [each.correct for each in outcomes if bins[each.number] == name]
+        if inside:
+            found[name] = {"n": len(inside), "accuracy": round(sum(inside) / len(inside), 4)}
+    return found
 
 
 def compared(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from coat.api import Solving, start
 from coat.errors import ContextError, InputError, UnreadableAnswerError
 from coat.intervals import wilson
 from coat.problem import Problem
-from coat.result import Result
+from coat.result import Result, answer_of, check
 from coat.tasks import Task
 
 ROLES = {"policy": "generated", "judge": "scored", "memory": "recalled", "replayed": "replayed"}
@@ -54,41 +54,63 @@ def evaluate(problems: Sequence[tuple[str, Problem]], *, task: str, jobs: int = 
         InputError: nothing can tell right from wrong, or what `coat.start` says.
         BackendError: the model failed while it worked.
     """
-    rules = tasks.get(task)
-    if not rules.verifies and any(problem.gold is None for _, problem in problems):
+    checkable(problems, task)
+    found = results([text for text, _ in problems], jobs, task=task, **call)
+    for number, (result, rules) in enumerate(found):
+        yield _outcome(rules, number, problems[number][1], result)
+
+
+def checkable(problems: Sequence[tuple[str, Problem]], task: str) -> None:
+    """Raises InputError where nothing can tell right answers to `problems` from wrong ones."""
+    if not tasks.get(task).verifies and any(problem.gold is None for _, problem in problems):
         raise InputError(f"a problem of {task!r} has no answer to compare with, and nothing else can check it")
-    running: deque[tuple[int, Solving | ContextError]] = deque()
+
+
+def results(texts: Sequence[str], jobs: int, **call: Any) -> Iterator[tuple[Result | ContextError, Task]]:
+    """What became of each of `texts`, in their order, `jobs` at a time, with its task as the model has it.
+
+    A problem that does not fit into the context has its error.
+    """
+    running: deque[Solving] = deque()
     with ExitStack() as stack:
         stack.callback(_stop, running)
-        for number, (text, _) in enumerate(problems):
+        for text in texts:
             if len(running) >= jobs:
-                yield _finish(rules, problems, *running.popleft())
-            try:
-                running.append((number, start(text, task=task, **call)))
-            except ContextError as error:
-                running.append((number, error))
+                yield _waited(running.popleft())
+            running.append(start(text, **call))
         while running:
-            yield _finish(rules, problems, *running.popleft())
+            yield _waited(running.popleft())
 
 
-def _stop(running: Iterable[tuple[int, Solving | ContextError]]) -> None:
+def _stop(running: Iterable[Solving]) -> None:
     """End what is still at work."""
-    for _, each in running:
-        if isinstance(each, Solving):
-            each.__exit__()
+    for each in running:
+        each.__exit__()
 
 
-def _finish(
-    task: Task, problems: Sequence[tuple[str, Problem]], number: int, running: Solving | ContextError
-) -> Outcome:
-    """What became of a problem; one that does not fit into the context is wrong, and says so."""
-    problem = problems[number][1]
+def _waited(solving: Solving) -> tuple[Result | ContextError, Task]:
     try:
-        if isinstance(running, ContextError):
-            raise running
-        result = running.wait()
+        return solving.wait(), solving.task
     except ContextError as error:
-        return Outcome(number, problem.question, problem.gold, None, False, True, None, "context", 0.0, {}, str(error))
+        return error, solving.task
+
+
+def pass_at_1(result: Result | ContextError, task: Task, problem: Problem, samples: int) -> float:
+    """The share of `samples` independent lines, whose answers are in the result's tree, that is right."""
+    if isinstance(result, ContextError):
+        return 0.0
+    ends = [(end, answer_of(result.tree, task, problem, end)) for end in result.tree.terminals()]
+    return sum(bool(check(result.tree, task, problem, end, answer)) for end, answer in ends) / samples
+
+
+SAMPLED: dict[str, Any] = {"strategy": "majority", "verify": False, "tokens": None, "vote": "majority"}
+"""How the lines are drawn by which a problem's difficulty is told; with `n` of them."""
+
+
+def _outcome(task: Task, number: int, problem: Problem, result: Result | ContextError) -> Outcome:
+    """What became of a problem; one that does not fit into the context is wrong, and says so."""
+    if isinstance(result, ContextError):
+        return Outcome(number, problem.question, problem.gold, None, False, True, None, "context", 0.0, {}, str(result))
     if result.correct is None:
         raise InputError(f"nothing can check problem {number + 1}: {'; '.join(result.remarks) or 'it has no answer'}")
     readable, score = _graded(task, problem, result)

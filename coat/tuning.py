@@ -6,20 +6,18 @@ alone and after these lines. Choices are made on one half of the problems and he
 
 import itertools
 import statistics
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from coat import auto, tasks
-from coat.api import Solving, start
+from coat import auto
 from coat.auto import BINS, FEATURES, LINES
-from coat.errors import ContextError, InputError
+from coat.errors import ContextError
+from coat.evaluation import SAMPLED, checkable, pass_at_1, results
 from coat.intervals import wilson
 from coat.models import LanguageModel
 from coat.problem import Problem
-from coat.result import Result, answer_of, check
+from coat.result import Result, answer_of
 from coat.settings import Settings
 from coat.tasks import Task
 
@@ -123,19 +121,16 @@ def measure(
     Raises:
         InputError: nothing can tell right from wrong, or what `coat.start` says.
     """
-    rules = tasks.get(task)
-    if not rules.verifies and any(problem.gold is None for _, problem in problems):
-        raise InputError(f"a problem of {task!r} has no answer to compare with, and nothing else can check it")
+    checkable(problems, task)
 
-    def run(label: str, **more: Any) -> Iterator[tuple[Measured, Result | None, Task]]:
-        running = _results([text for text, _ in problems], jobs, task=task, **call, **more)
+    def run(label: str, **more: Any) -> Iterator[tuple[Measured, Result | ContextError, Task]]:
+        running = results([text for text, _ in problems], jobs, task=task, **call, **more)
         for each, (result, adapted) in zip(found, watch(label, running, len(problems)), strict=False):
             yield each, result, adapted
 
     found = [Measured() for _ in problems]
-    drawn = {"strategy": "majority", "n": samples, "verify": False, "tokens": None, "vote": "majority"}
-    for number, (each, result, adapted) in enumerate(run("pass@1", **drawn)):
-        each.pass_at_1 = 0.0 if result is None else _pass_at_1(result, adapted, problems[number][1], samples)
+    for number, (each, result, adapted) in enumerate(run("pass@1", **SAMPLED, n=samples)):
+        each.pass_at_1 = pass_at_1(result, adapted, problems[number][1], samples)
     few = Candidate("majority", {"n": LINES, "vote": "majority"}).table(LINES)
     for number, (each, result, adapted) in enumerate(run("features", strategy="auto", tuned=few, tokens=None)):
         _tell(each, result, adapted, problems[number][1])
@@ -147,40 +142,9 @@ def measure(
     return found
 
 
-def _results(texts: Sequence[str], jobs: int, **call: Any) -> Iterator[tuple[Result | None, Task]]:
-    """The runs' results in their order, None of a problem that does not fit into the context; with the task as used."""
-    running: deque[Solving] = deque()
-    with ExitStack() as stack:
-        stack.callback(_stop, running)
-        for text in texts:
-            if len(running) >= jobs:
-                yield _waited(running.popleft())
-            running.append(start(text, **call))
-        while running:
-            yield _waited(running.popleft())
-
-
-def _stop(running: Iterable[Solving]) -> None:
-    for each in running:
-        each.__exit__()
-
-
-def _waited(solving: Solving) -> tuple[Result | None, Task]:
-    try:
-        return solving.wait(), solving.task
-    except ContextError:
-        return None, solving.task
-
-
-def _pass_at_1(result: Result, task: Task, problem: Problem, samples: int) -> float:
-    tree = result.tree
-    ends = ((end, answer_of(tree, task, problem, end)) for end in tree.terminals())
-    return sum(bool(check(tree, task, problem, end, answer)) for end, answer in ends) / samples
-
-
-def _tell(each: Measured, result: Result | None, task: Task, problem: Problem) -> None:
+def _tell(each: Measured, result: Result | ContextError, task: Task, problem: Problem) -> None:
     """Note the features that the lines in a result tell."""
-    if result is None:
+    if isinstance(result, ContextError):
         each.open = False
         return
     tree = result.tree
@@ -188,8 +152,8 @@ def _tell(each: Measured, result: Result | None, task: Task, problem: Problem) -
     each.features = auto.features(tree, LINES, lambda node: task.key(answer_of(tree, task, problem, tree[node])))
 
 
-def _outcome(result: Result | None) -> tuple[bool, int]:
-    return (False, 0) if result is None else (bool(result.correct), result.usage.spent)
+def _outcome(result: Result | ContextError) -> tuple[bool, int]:
+    return (False, 0) if isinstance(result, ContextError) else (bool(result.correct), result.usage.spent)
 
 
 def possible(candidates: Iterable[Candidate], model: LanguageModel) -> tuple[list[Candidate], list[str]]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from coat import tasks
 from coat.cli import app
-from coat.comparison import Row, compared, draw
+from coat.comparison import Row, by_difficulty, compared, difficulty, draw
 from coat.data import problems
 from coat.errors import InputError
 from coat.evaluation import Outcome, evaluate, summary
@@ -118,6 +118,22 @@ def test_rows_are_held_to_the_first_strategy_at_the_same_budget() -> None:
     assert [row["difference"] and row["difference"][0] for row in found] == [None, None, 0.75, 0.0, None]
     assert (found[0]["flops"], found[3]["flops"]) == (2 * 1000 * 100, None)
     assert found[2]["seconds_per_problem"] == 0.5
+
+
+def test_difficulty_is_the_share_of_sampled_lines_that_are_right() -> None:
+    asked = read(("easy", "1"), ("even", "1"), ("hard", "1"))
+
+    def guess(prompt: str, seed: int, sampling: Sampling) -> str:
+        asked = prompt.rpartition("Problem: ")[2].partition("\n")[0]
+        return f"Answer: {1 if asked == 'easy' or (asked == 'even' and seed % 4 == 0) else 2}\n"
+
+    bins = difficulty(asked, 40, 2, task="gsm8k", model=ScriptedModel(guess), evaluator="logprob")
+    assert bins == ["easy", "medium", "hard"]
+    outcomes = [outcome(number, correct=number < 2) for number in range(3)]
+    assert by_difficulty(outcomes, ["easy", "hard", "hard"]) == {
+        "easy": {"n": 1, "accuracy": 1.0},
+        "hard": {"n": 2, "accuracy": 0.5},
+    }
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

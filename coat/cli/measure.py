@@ -92,6 +92,7 @@ def compare(
     limit: Limit = None,
     jobs: Jobs = 4,
     seed: Annotated[int, typer.Option(help="Another seed, another search.")] = 0,
+    samples: Annotated[int, typer.Option(help="Tell difficulty by so many sampled lines of the first model.")] = 0,
     settings: Set = None,
     plot: Annotated[Path | None, typer.Option(help="Draw accuracy against tokens: a .png or .svg file.")] = None,
     out: Annotated[
@@ -103,7 +104,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Measure strategies and models against one another on the same problems, at equal token budgets."""
-    from coat.comparison import Row, compared, draw
+    from coat.comparison import Row, by_difficulty, compared, difficulty, draw
     from coat.evaluation import evaluate as evaluated
     from coat.models.catalog import parameters
     from coat.strategies import get
@@ -115,12 +116,15 @@ def compare(
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"{plot} is neither a .png nor a .svg file")
     rows: list[Row] = []
+    bins: list[str] = []
     with ExitStack() as stack:
         problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
         for model in names_in(models) if models else [None]:
             with ExitStack() as each:
                 shared = loaded(each, task, model, log)
+                if samples and not bins:
+                    bins = difficulty(problems, samples, jobs, task=task, seed=seed, **shared)
                 for name, budget in itertools.product(chosen, budgets):
                     call = {"strategy": name, "evaluator": evaluator, "tokens": budget, "seed": seed, **changed}
                     began = time.monotonic()
@@ -130,6 +134,8 @@ def compare(
                     taken = time.monotonic() - began
                     rows.append(Row(model or "", name, budget, outcomes, taken, parameters(shared["model"].name)))
     found = compared(rows)
+    for row, figures in zip(rows, found, strict=True):
+        figures |= {"by_difficulty": by_difficulty(row.outcomes, bins)} if bins else {}
     if plot is not None:
         draw(found, plot, f"{task}, {len(problems)} problems")
     if as_json:
@@ -249,10 +255,22 @@ def _table(rows: Sequence[dict[str, Any]], baseline: str) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for title in ("model", "strategy", "budget", "right", "95 %", "tokens", "GFLOP", "seconds", f"against {baseline}"):
+    for title in (
+        "model",
+        "strategy",
+        "budget",
+        "right",
+        "95 %",
+        "tokens",
+        "GFLOP",
+        "seconds",
+        f"against {baseline}",
+        "",
+    ):
         table.add_column(title, justify="left" if title in ("model", "strategy") else "right")
     for row in rows:
         low, high = row["interval"]
+        parts = (f"{name} {each['accuracy']:.0%} of {each['n']}" for name, each in row.get("by_difficulty", {}).items())
         gap = row["difference"]
         against = "" if gap is None else f"{gap[0]:+.1%} ({gap[1]:+.1%} to {gap[2]:+.1%})"
         flops = "" if row["flops"] is None else f"{row['flops'] / 1e9:.3g}"
@@ -266,5 +284,6 @@ def _table(rows: Sequence[dict[str, Any]], baseline: str) -> None:
             flops,
             f"{row['seconds_per_problem']:.2f}",
             against,
+            ", ".join(parts),
         )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
