@@ -28,7 +28,7 @@ BINS = ((0.5, "easy"), (0.1, "medium"), (0.0, "hard"))
 
 
 def difficulty(problems: Sequence[tuple[str, Problem]], samples: int, jobs: int, **call: Any) -> list[str]:
-    """How difficult each problem is, by the share of `samples` sampled lines that are right; `call` of `evaluate`."""
+    """How hard each problem is, by the share of `samples` sampled lines that are right; `call` as for `evaluate`."""
     found = results([text for text, _ in problems], jobs, **call, **SAMPLED, n=samples)
     shares = (
         pass_at_1(each, task, problem, samples) for (each, task), (_, problem) in zip(found, problems, strict=True)
