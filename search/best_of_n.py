@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from search.backup import mean
@@ -28,7 +29,8 @@ def best_of_n(
 ) -> Search:
     """Grow `n` lines from the root, equal ones kept apart, each to an answer or `depth` steps; judge what is `judged`.
 
-    A line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding. With
+    Lines for which the budget has no room begin when those before them have ended, with what these have left of it. A
+    line that gets no legal next step, or steps back, ends there. `n` = 1 at `temperature` 0 is greedy decoding. With
     `decided` lines begin one by one, up to `parallel` beside each other, and the search ends as soon as it says so
     (adaptive self-consistency, arXiv 2305.11860). With `revisions` a line goes on from its answer, or its step back, as
     often as that, each time to another one (arXiv 2408.03314). With `backtracks` this is Self-Backtracking (arXiv
@@ -37,20 +39,18 @@ def best_of_n(
     """
     budget = budget or Budget()
     waiting: deque[Expand] = deque([Expand(0, 1, temperature)] * n if decided else [Expand(0, n, temperature)])
+    later: deque[Expand] = deque()
     outstanding: deque[tuple[Request, int]] = deque()
     fresh: list[Request] = []
     wrong: list[int] = []
     while not (decided and decided(tree)):
-        if backtracks and not waiting and not outstanding:
+        if backtracks and not (waiting or later or outstanding):
             backtracks -= 1
             waiting.extend(_rolled_back(tree, wrong, n, temperature))
             wrong = []
-        while waiting and len(outstanding) < parallel:
-            width = budget.reserve(waiting[0].width, alone=not outstanding)
-            if not width:
-                break
-            fresh.append(Expand(waiting.popleft().node, width, temperature))
-            outstanding.append((fresh[-1], width))
+        while len(outstanding) < parallel and (begun := _begin(waiting or later, later, budget, not outstanding)):
+            fresh.append(begun)
+            outstanding.append((begun, begun.width))
         if not outstanding:
             break
         reply = yield tuple(fresh)
@@ -66,20 +66,28 @@ def best_of_n(
             waiting = deque([*going, *waiting] if decided else [*waiting, *going])
             if any(tree[node].step.action == "backtrack" for node in added):
                 wrong.append(request.node)
-            asked = {
-                "answers": answers,
-                "steps": [node for node in added if tree[node].status != "dead"],
-                "nothing": [],
-            }
-            budget.settle(width - len(asked[judged]), reply.tokens)
-            if asked[judged]:
-                fresh.append(Evaluate(tuple(asked[judged])))
-                outstanding.append((fresh[-1], len(asked[judged])))
+            steps = [node for node in added if tree[node].status != "dead"]
+            asked_of = {"answers": answers, "steps": steps, "nothing": []}[judged]
+            budget.settle(width - len(asked_of), reply.tokens)
+            if asked_of:
+                fresh.append(Evaluate(tuple(asked_of)))
+                outstanding.append((fresh[-1], len(asked_of)))
         elif isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             judge(tree, request.nodes, reply)
             credit(tree, [node for node in request.nodes if tree[node].status == "terminal"], mean)
             budget.settle(width, reply.tokens)
     return tree
+
+
+def _begin(waiting: deque[Expand], later: deque[Expand], budget: Budget, alone: bool) -> Expand | None:
+    """The first that waits, as wide as the budget has room for now; what it has none for begins `later`."""
+    width = budget.reserve(waiting[0].width, alone) if waiting else 0
+    if not width:
+        return None
+    asked = waiting.popleft()
+    if width < asked.width:
+        later.append(replace(asked, width=asked.width - width))
+    return replace(asked, width=width)
 
 
 def _extend(tree: Tree, request: Expand, reply: Expansion, certainty: float) -> list[int]:

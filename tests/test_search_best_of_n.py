@@ -155,3 +155,13 @@ def test_a_line_that_steps_back_is_revised_too(world: Any, play: Any) -> None:
     play(best_of_n(tree, n=1, revisions=1), answer)
     assert answer.expanded == ["", "a", "<"]
     assert len(tree.terminals()) == 1
+
+
+def test_lines_that_find_no_room_begin_with_what_others_leave(world: Any, play: Any) -> None:
+    tree, budget = Tree(), Budget(tokens=10, cost=4)
+    answer = world(tree, {"": ["=a =b", "=c", "=d", "=e", "=f"]})
+    play(best_of_n(tree, n=5, judged="nothing", budget=budget), answer)
+    # Two fit at their worst; each takes one token, so that a third and more do after them.
+    assert [request.width for request in answer.asked] == [2, 2, 1]
+    assert [node.step.text for node in tree.terminals()] == ["=a", "=b", "=c", "=d"]
+    assert budget.reserved == 0

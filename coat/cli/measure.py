@@ -24,6 +24,8 @@ Limit = Annotated[int | None, typer.Option(help="Only the first so many problems
 Jobs = Annotated[int, typer.Option(help="Problems that are solved beside each other.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A setting, as NAME=VALUE; more than once if need be.")]
 MADE_UP = 50
+FILLING, MOST_LINES = ("majority", "best_of_n"), 4096
+"""Strategies that `compare` lets draw lines until the budget is spent, unless somebody says how many."""
 
 
 def register(app: typer.Typer) -> None:
@@ -126,7 +128,8 @@ def compare(
                 if samples and not bins:
                     bins = difficulty(problems, samples, jobs, task=task, seed=seed, **shared)
                 for name, budget in itertools.product(chosen, budgets):
-                    call = {"strategy": name, "evaluator": evaluator, "tokens": budget, "seed": seed, **changed}
+                    call = {"strategy": name, "evaluator": evaluator, "tokens": budget, "seed": seed}
+                    call |= {**({"n": MOST_LINES} if name in FILLING else {}), **changed}
                     began = time.monotonic()
                     running = evaluated(problems, task=task, jobs=jobs, **shared, **call)
                     label = f"{name}, {budget} tokens" + (f", {model}" if model else "")
