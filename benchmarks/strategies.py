@@ -4,7 +4,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from benchmarks.command import report
 from benchmarks.puzzle_sets import Puzzle
 from coat import auto, tasks, tuning
 from coat.comparison import Row, compared
-from coat.errors import CoatError
+from coat.errors import CoatError, no_such
 from coat.evaluation import Outcome, evaluate, summary
 from coat.intervals import paired
 from coat.models import LanguageModel
@@ -43,7 +43,7 @@ QUICK_TASKS = ("game24", "qa", "humaneval", "trip")
 COMPARED: dict[str, dict[str, Any]] = {
     "majority": {"strategy": "majority", "n": 64, "verify": False},
     "best_of_n": {"strategy": "best_of_n", "n": 64},
-    "best_of_n, judge": {"strategy": "best_of_n", "n": 64, "verify": False},
+    "best_of_n by the judge": {"strategy": "best_of_n", "n": 64, "verify": False},
     "revise": {"strategy": "revise", "n": 16, "revisions": 4},
     "beam": {"strategy": "beam", "keep": 6, "width": 10},
     "dvts": {"strategy": "dvts", "n": 24, "width": 6},
@@ -175,10 +175,12 @@ def automatic(model: LanguageModel, sets: Mapping[str, tuple[list[Puzzle], list[
     return {name: round(value, 4) for name, value in ratios.items()} | {"sets": detail}
 
 
-def table(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int]) -> list[dict[str, Any]]:
-    """Every strategy on the same puzzles at the same budgets, held to `majority`; see `coat.comparison.compared`."""
+def table(
+    model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int], names: Collection[str] = COMPARED
+) -> list[dict[str, Any]]:
+    """The strategies `names` on the same puzzles at the same budgets, held to the first; see `coat.comparison`."""
     found = []
-    for name, knobs in COMPARED.items():
+    for name, knobs in ((name, knobs) for name, knobs in COMPARED.items() if name in names):
         for tokens in budgets:
             begun = time.monotonic()
             outcomes = rows(model, puzzles, tokens=tokens, **knobs)
@@ -187,9 +189,20 @@ def table(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int
     return [{name: row[name] for name in kept} for row in compared(found)]
 
 
-def measure(data: Path, quick: bool) -> dict[str, Any]:
-    """All figures; see `benchmarks/README.md`."""
+def part(data: Path, names: Collection[str], count: int) -> dict[str, Any]:
+    """The tables alone, of the strategies `names`."""
+    if strange := [name for name in names if name not in COMPARED]:
+        raise no_such("strategy", "strategies", strange[0], COMPARED)
+    with coat.load("puzzle", cells=CELLS) as model:
+        hard = table(model, puzzle_sets.game24(data)[:count], BUDGETS, names)
+        return {"game24": hard, "countdown": table(model, puzzle_sets.countdown(4, count), BUDGETS, names)}
+
+
+def measure(data: Path, quick: bool, only: str | None) -> dict[str, Any]:
+    """All figures, or the tables of the strategies `only`; see `benchmarks/README.md`."""
     count = 8 if quick else 100
+    if only is not None:
+        return part(data, [name.strip() for name in only.split(",")], count)
     names = QUICK_TASKS if quick else [*TASKS, f"{BBH}word_sorting"]
     begun = time.monotonic()
     ran = matrix(names)
@@ -220,10 +233,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     quick: Annotated[bool, typer.Option(help="A small part of it, for a look in minutes.")] = False,
+    only: Annotated[str | None, typer.Option(help="The tables alone, of these strategies, with commas.")] = None,
     data: Annotated[Path, typer.Option(help="The folder that holds game24/24.csv.")] = DATA,
 ) -> None:
     """Measure the strategies against one another, and whether each runs wherever it claims to."""
-    report(lambda: measure(data, quick), as_json=as_json)
+    report(lambda: measure(data, quick, only), as_json=as_json)
 
 
 if __name__ == "__main__":
