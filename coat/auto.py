@@ -222,7 +222,7 @@ def read_table(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the tuned file {file}: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{file} is damaged: {error}; delete it, or tune again with `coat tune`") from error
+        raise InputError(f"{file} is no file of `coat tune`: {error}; name another, or tune again") from error
     if not isinstance(table, dict) or table.get("version") != VERSION or "budgets" not in table:
         raise InputError(f"{file} is no file of this `coat tune`; delete it, or tune again")
     return table

@@ -198,7 +198,7 @@ def test_a_size_may_be_in_the_name(name: str, size: int | None) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "is damaged"),
+        ("{", "is no file of `coat tune`"),
         ("[]", "is no file of this"),
         ('{"version": 7, "budgets": []}', "is no file of this"),
         ('{"version": 1, "budgets": [], "task": "gsm8k", "model": "scripted"}', "was tuned for 'gsm8k'"),
