@@ -14,14 +14,15 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
-from scipy import stats
 
 import coat
 from benchmarks import puzzle_judge, puzzle_sets
 from benchmarks.command import report
 from benchmarks.puzzle_sets import Puzzle
+from coat.intervals import paired, wilson
 from coat.models import LanguageModel
 from coat.models.catalog import load, resolve
+from coat.models.header import read_header
 from coat.tasks.puzzle import Puzzle as Task
 
 DATA = Path("../shared/data")
@@ -130,16 +131,14 @@ def capped(outcomes: Sequence[Outcome], mean: float) -> tuple[list[bool], float,
 def share(solved: Iterable[bool]) -> dict[str, Any]:
     """The share solved with its 95 % Wilson interval."""
     flags = list(solved)
-    interval = stats.binomtest(sum(flags), len(flags)).proportion_ci(method="wilson")
-    return {"accuracy": _round(sum(flags) / len(flags)), "wilson": [_round(interval.low), _round(interval.high)]}
+    low, high = wilson(sum(flags), len(flags))
+    return {"accuracy": _round(sum(flags) / len(flags)), "wilson": [_round(low), _round(high)]}
 
 
 def difference(first: Sequence[bool], second: Sequence[bool]) -> dict[str, Any]:
     """The mean difference of two rows on the same puzzles, with its paired 95 % bootstrap interval."""
-    gaps = np.array(first, float) - np.array(second, float)
-    drawn = np.random.default_rng(0).choice(gaps, (10_000, len(gaps))).mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
-    return {"gain": _round(float(gaps.mean())), "interval": [_round(low), _round(high)]}
+    gain, low, high = paired(first, second)
+    return {"gain": _round(gain), "interval": [_round(low), _round(high)]}
 
 
 def _round(value: float) -> float:
@@ -270,7 +269,8 @@ def measure(data: Path, model_name: str, small_name: str, quick: bool) -> dict[s
     started = time.monotonic()
     detail: dict[str, Any] = {"puzzles": {name: len(puzzles) for name, puzzles in sets.items()}}
     load(small_name).close()
-    ratio = parameters(model_name) / parameters(small_name)
+    weights, fewer = (read_header(resolve(name).path).parameters for name in (model_name, small_name))
+    ratio = weights / fewer
     model = load(model_name, cells=CELLS)
     try:
         figures: dict[str, Any] = dict(puzzle_judge.figures(model, 100 if quick else 500, detail))
@@ -287,13 +287,6 @@ def measure(data: Path, model_name: str, small_name: str, quick: bool) -> dict[s
     figures["megabytes"] = round(resolve(model_name).path.stat().st_size / 1e6, 2)
     detail["seconds"] = round(time.monotonic() - started)
     return figures | {"detail": detail}
-
-
-def parameters(name: str) -> int:
-    """Weights in a model's file."""
-    import gguf
-
-    return sum(int(np.prod(tensor.shape)) for tensor in gguf.GGUFReader(resolve(name).path).tensors)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -140,16 +140,11 @@ def plan(model: LanguageModel, puzzles: Sequence[Puzzle], budgets: Sequence[int]
 def needed(outcomes: Sequence[Outcome], accuracy: float) -> float:
     """The mean tokens a problem under the lowest cap on one's tokens that reaches `accuracy`; inf where none does."""
     goal = math.ceil(accuracy * len(outcomes) - 1e-9)
-    found = sorted(spent(each) for each in outcomes if each.correct)
+    found = sorted(each.spent for each in outcomes if each.correct)
     if len(found) < goal:
         return math.inf
     cap = found[goal - 1] if goal else 0
-    return statistics.fmean(min(spent(each), cap) for each in outcomes)
-
-
-def spent(outcome: Outcome) -> int:
-    """Tokens that count against the budget."""
-    return int(sum(outcome.usage.get(name, 0) for name in ("generated", "scored", "replayed")))
+    return statistics.fmean(min(each.spent, cap) for each in outcomes)
 
 
 def automatic(model: LanguageModel, sets: Mapping[str, tuple[list[Puzzle], list[Puzzle]]]) -> dict[str, Any]:
@@ -166,7 +161,7 @@ def automatic(model: LanguageModel, sets: Mapping[str, tuple[list[Puzzle], list[
         sampled = rows(model, held_out, strategy="best_of_n", n=64, tokens=8000)
         alone = rows(model, held_out, strategy=single["strategy"], tokens=AUTO_TOKENS, **single["knobs"])
         reached = {who: summary(row, 0.0)["accuracy"] for who, row in (("sampled", sampled), ("single", alone))}
-        of_64 = needed(chosen, reached["sampled"]) / statistics.fmean(map(spent, sampled))
+        of_64 = needed(chosen, reached["sampled"]) / statistics.fmean(each.spent for each in sampled)
         of_single = needed(chosen, reached["single"]) / needed(alone, reached["single"])
         choices = {key: each["strategy"] for key, each in table["budgets"][0]["choices"].items()}
         detail[name] = {"choices": choices, "single": single["strategy"], "accuracy": summary(chosen, 0.0)["accuracy"]}

@@ -48,6 +48,19 @@ class UnreadableAnswerError(CoatError):
     """An answer that a grader cannot read; it is wrong, and counted, never guessed."""
 
 
+SHOWN = 80
+"""Characters of a text that an error repeats."""
+
+
+def shown(text: str) -> str:
+    """`text` as an error repeats it: quoted, and not too long.
+
+    >>> shown("on a b"), len(shown("on a b, " * 100))
+    ("'on a b'", 83)
+    """
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
 def no_such(kind: str, plural: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that there is not, with the nearest one and all that there are."""
     names = list(known)

@@ -39,6 +39,11 @@ class Outcome:
     usage: dict[str, int | float]
     error: str = ""
 
+    @property
+    def spent(self) -> int:
+        """Tokens that count against the budget."""
+        return int(sum(self.usage.get(ROLES[role], 0) for role in ("policy", "judge", "replayed")))
+
     def as_dict(self) -> dict[str, Any]:
         """The fields by name."""
         return asdict(self)

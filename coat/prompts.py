@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from coat.errors import IllegalStepError
 from coat.models import Message
 from search import Action
 
@@ -259,9 +260,13 @@ MOVES: dict[str, Move] = {
 """By name, as `search.Expand` names them."""
 
 
-def is_backtrack(step: str) -> bool:
-    """Whether a step says that the one before it was wrong."""
-    return step.rstrip(".:!").casefold() == BACKTRACK.casefold()
+def steps_back(step: str, path: Sequence[str]) -> bool:
+    """Whether `step` says that the last of `path` was wrong; IllegalStepError where there is none."""
+    if step.rstrip(".:!").casefold() != BACKTRACK.casefold():
+        return False
+    if not path:
+        raise IllegalStepError("there is no step to go back on")
+    return True
 
 
 def label(step: str) -> tuple[str, str]:

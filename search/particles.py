@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from search.beam import value
 from search.budget import Budget
 from search.levels import levels
-from search.rebase import softmax
 from search.requests import Search
+from search.selection import softmax
 from search.tree import Tree
 
 

@@ -7,6 +7,7 @@ from search.beam import value
 from search.budget import Budget
 from search.levels import levels
 from search.requests import Search
+from search.selection import softmax
 from search.tree import Tree
 
 
@@ -43,17 +44,6 @@ def rebase(
         distinct=distinct,
         budget=budget,
     )
-
-
-def softmax(values: Sequence[float], temperature: float) -> list[float]:
-    """exp(value / temperature), scaled to a sum of 1.
-
-    >>> [round(each, 3) for each in softmax([1.0, 0.9], 0.1)]
-    [0.731, 0.269]
-    """
-    top = max(values, default=0.0)
-    weights = [math.exp((each - top) / temperature) for each in values]
-    return [weight / sum(weights) for weight in weights]
 
 
 def shares(values: Sequence[float], n: int, balance: float) -> list[int]:

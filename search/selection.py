@@ -37,6 +37,15 @@ def priors(mean_logprobs: Sequence[float]) -> list[float]:
     >>> [round(p, 3) for p in priors([math.log(0.2), math.log(0.6)])]
     [0.25, 0.75]
     """
-    top = max(mean_logprobs, default=0.0)
-    weights = [math.exp(each - top) for each in mean_logprobs]
+    return softmax(mean_logprobs, 1.0)
+
+
+def softmax(values: Sequence[float], temperature: float) -> list[float]:
+    """exp(value / temperature), scaled to a sum of 1.
+
+    >>> [round(each, 3) for each in softmax([1.0, 0.9], 0.1)]
+    [0.731, 0.269]
+    """
+    top = max(values, default=0.0)
+    weights = [math.exp((each - top) / temperature) for each in values]
     return [weight / sum(weights) for weight in weights]

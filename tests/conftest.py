@@ -92,6 +92,20 @@ class Wild(World):
         return Expansion(tuple(map(step, words)), tokens=lot.randint(0, self.dear * request.width))
 
 
+class Meter:
+    """`answer`, which may take no more than `tokens` in all; `taken` so far."""
+
+    def __init__(self, answer: Callable[[Request], Reply], tokens: int) -> None:
+        self._answer, self._tokens, self.taken = answer, tokens, 0
+
+    def __call__(self, request: Request) -> Reply:
+        """The reply to `request`."""
+        reply = self._answer(request)
+        self.taken += reply.tokens
+        assert self.taken <= self._tokens
+        return reply
+
+
 def _play(search: Search, answer: Callable[[Request], Reply]) -> list[list[Request]]:
     """Run `search` by hand, every reply in the order of the requests; what became possible after each reply."""
     out: deque[Request] = deque()
@@ -271,6 +285,11 @@ def play() -> Callable[[Search, Callable[[Request], Reply]], list[list[Request]]
 @pytest.fixture(scope="session")
 def wild() -> type[Wild]:
     return Wild
+
+
+@pytest.fixture(scope="session")
+def meter() -> type[Meter]:
+    return Meter
 
 
 @pytest.fixture(scope="session")

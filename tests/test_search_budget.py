@@ -83,17 +83,9 @@ def test_a_budget_too_small_for_one_step_asks_for_nothing(search: Any, world: An
     parallel=st.integers(1, 5),
 )
 def test_the_budget_is_never_exceeded(
-    search: Any, wild: Any, play: Any, seed: int, tokens: int, dear: int, width: int, parallel: int
+    search: Any, wild: Any, play: Any, meter: Any, seed: int, tokens: int, dear: int, width: int, parallel: int
 ) -> None:
-    tree, budget, taken = Tree(), Budget(tokens, cost=2 * dear), 0
-    answer = wild(tree, seed, dear)  # a step takes at most `dear` tokens, and so does its judgement
-
-    def counted(request: Any) -> Any:
-        nonlocal taken
-        reply = answer(request)
-        taken += reply.tokens
-        assert taken <= tokens
-        return reply
-
-    play(search(tree, budget, width, parallel), counted)
-    assert (budget.spent, budget.reserved) == (taken, 0)
+    tree, budget = Tree(), Budget(tokens, cost=2 * dear)
+    answer = meter(wild(tree, seed, dear), tokens)  # a step takes at most `dear` tokens, and so does its judgement
+    play(search(tree, budget, width, parallel), answer)
+    assert (budget.spent, budget.reserved) == (answer.taken, 0)

@@ -80,18 +80,10 @@ def test_a_budget_that_ends_early_leaves_whole_drafts(world: Any, play: Any) -> 
     width=st.integers(1, 3),
 )
 def test_the_budget_is_never_exceeded(
-    wild: Any, play: Any, seed: int, tokens: int, dear: int, parallel: int, width: int
+    wild: Any, play: Any, meter: Any, seed: int, tokens: int, dear: int, parallel: int, width: int
 ) -> None:
-    tree, budget, taken = Tree(), Budget(tokens, cost=2 * dear), 0
-    answer = wild(tree, seed, dear)
-
-    def counted(request: Any) -> Any:
-        nonlocal taken
-        reply = answer(request)
-        taken += reply.tokens
-        assert taken <= tokens
-        return reply
-
+    tree, budget = Tree(), Budget(tokens, cost=2 * dear)
+    answer = meter(wild(tree, seed, dear), tokens)
     search = feedback_edit(tree, n=width, feedbacks=width, edits=width, parallel=parallel, budget=budget)
-    play(search, counted)
-    assert (budget.spent, budget.reserved) == (taken, 0)
+    play(search, answer)
+    assert (budget.spent, budget.reserved) == (answer.taken, 0)

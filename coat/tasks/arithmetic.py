@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from coat import prompts
-from coat.errors import IllegalStepError, InputError
+from coat.errors import IllegalStepError, InputError, shown
 from coat.models import LanguageModel, Prompt
 from coat.problem import Kind, Problem
 from search import Action
@@ -19,8 +19,6 @@ NUMBER = r"-?\d+(?:/\d+)?"
 STEP = re.compile(rf"({NUMBER}) ?([-+*/]) ?({NUMBER}) ?= ?({NUMBER})(?: ?\(left:? ([^()]*)\))?")
 OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 FEWEST, MOST, LARGEST = 2, 10, 10**9
-SHOWN = 80
-"""Characters of a puzzle that an error repeats."""
 
 
 class Arithmetic:
@@ -52,15 +50,15 @@ class Arithmetic:
             InputError: the text names no such puzzle.
         """
         numbers, target = self._split(text)
-        shown = _shown(text)
+        given = shown(text)
         if target is None:
-            raise InputError(f"{shown} has no target; write the numbers, then = and the target: {self.sample!r}")
+            raise InputError(f"{given} has no target; write the numbers, then = and the target: {self.sample!r}")
         if self.target not in (None, target):
             raise InputError(f"the target of {self.name} is always {self.target}, not {target}; try --task countdown")
         if not FEWEST <= len(numbers) <= MOST:
-            raise InputError(f"{shown} has {len(numbers)} numbers; give {FEWEST} to {MOST}, like {self.sample!r}")
+            raise InputError(f"{given} has {len(numbers)} numbers; give {FEWEST} to {MOST}, like {self.sample!r}")
         if any(abs(number) > LARGEST for number in (*numbers, target)):
-            raise InputError(f"a number in {shown} is beyond {LARGEST}")
+            raise InputError(f"a number in {given} is beyond {LARGEST}")
         question = " ".join(map(str, numbers)) + ("" if self.target else f" = {target}")
         return Problem(question, self.name, {"numbers": numbers, "target": target})
 
@@ -79,14 +77,14 @@ class Arithmetic:
         try:
             data: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{_shown(text)} is not JSON: {error}") from error
+            raise InputError(f"{shown(text)} is not JSON: {error}") from error
         numbers = data.get("nums", data.get("input", data.get("Puzzles")))
         target = data.get("target", data.get("output", self.target))
         if numbers is None:
-            raise InputError(f'{_shown(text)} has neither "nums" nor "input"')
+            raise InputError(f'{shown(text)} has neither "nums" nor "input"')
         words = re.split(r"[\s,]+", numbers.strip()) if isinstance(numbers, str) else numbers
         if not isinstance(words, list):
-            raise InputError(f'{_shown(text)} has no list of numbers; write them like {{"nums": [3, 7, 25, 50]}}')
+            raise InputError(f'{shown(text)} has no list of numbers; write them like {{"nums": [3, 7, 25, 50]}}')
         return tuple(_integer(word, text) for word in words), None if target is None else _integer(target, text)
 
     def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
@@ -119,9 +117,7 @@ class Arithmetic:
             IllegalStepError: any other text.
         """
         step = text.strip()
-        if prompts.is_backtrack(step):
-            if not path:
-                raise IllegalStepError("there is no step to go back on")
+        if prompts.steps_back(step, path):
             return "backtrack", step
         numbers = self.left(problem, path)
         _apply(numbers, step)
@@ -190,12 +186,8 @@ def _reached(numbers: Sequence[int], lot: Random) -> int:
 
 def _integer(word: object, text: str) -> int:
     if isinstance(word, bool) or not re.fullmatch(r"-?\d{1,12}", str(word).strip()):
-        raise InputError(f"{_shown(str(word))} in {_shown(text)} is not a whole number")
+        raise InputError(f"{shown(str(word))} in {shown(text)} is not a whole number")
     return int(str(word))
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 def _read(text: str) -> tuple[Fraction, str, Fraction, Fraction, str | None]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from coat.errors import IllegalStepError, InputError
+from coat.errors import IllegalStepError, InputError, shown
 from coat.problem import Problem
-from coat.tasks.planning import Planning, integer, shown
+from coat.tasks.planning import Planning, integer
 
 Items = tuple[int, ...]
 

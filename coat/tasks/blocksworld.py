@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from coat.errors import IllegalStepError, InputError
+from coat.errors import IllegalStepError, InputError, shown
 from coat.problem import Problem
-from coat.tasks.planning import Planning, integer, shown
+from coat.tasks.planning import Planning, integer
 
 State = frozenset[str]
 """The atoms that hold."""

@@ -12,9 +12,9 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from coat.errors import IllegalStepError, InputError
+from coat.errors import IllegalStepError, InputError, shown
 from coat.problem import Problem
-from coat.tasks.planning import Planning, integer, shown
+from coat.tasks.planning import Planning, integer
 
 Vector = tuple[int, int, int]
 """Towards the right, up, and towards the front."""

@@ -13,6 +13,7 @@ from coat.errors import IllegalStepError, InputError
 from coat.models import LanguageModel, Message, Prompt
 from coat.problem import Kind, Problem
 from coat.tasks import examples, suite
+from coat.tasks.qa import is_unicode
 from search import Action
 
 END = "\n\n"
@@ -137,13 +138,11 @@ class HumanEval:
         """
         inside = _open(path)
         step = text.strip("\n").rstrip() if inside else text.strip()
-        if prompts.is_backtrack(step):
-            if not path:
-                raise IllegalStepError("there is no step to go back on")
+        if prompts.steps_back(step, path):
             return "backtrack", step
         if not step:
             raise IllegalStepError("the step says nothing")
-        if any("\ud800" <= char <= "\udfff" for char in step):
+        if not is_unicode(step):
             raise IllegalStepError("the step is not valid Unicode")
         if _open([*path, step]) and not last:
             return "think", step

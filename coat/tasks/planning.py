@@ -8,14 +8,12 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from coat import prompts
-from coat.errors import IllegalStepError, InputError
+from coat.errors import SHOWN, IllegalStepError, InputError, shown
 from coat.models import LanguageModel, Message, Prompt
 from coat.problem import Kind, Problem
 from search import Action
 
 State = TypeVar("State")
-SHOWN = 80
-"""Characters of a problem that an error repeats."""
 
 
 class Planning(ABC, Generic[State]):
@@ -121,9 +119,7 @@ class Planning(ABC, Generic[State]):
             IllegalStepError: any other text.
         """
         step = text.strip()
-        if prompts.is_backtrack(step):
-            if not path:
-                raise IllegalStepError("there is no step to go back on")
+        if prompts.steps_back(step, path):
             return "backtrack", step
         state = self.after(problem, self.reached(problem, path), step)
         return ("answer" if self.finished(problem, state) else "think"), step
@@ -165,15 +161,6 @@ def _record(text: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{shown(text)} is not JSON: {error}") from error
     return record
-
-
-def shown(text: str) -> str:
-    """`text` as an error repeats it: quoted, and not too long.
-
-    >>> shown("on a b"), len(shown("on a b, " * 100))
-    ("'on a b'", 83)
-    """
-    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 def integer(value: object, what: str, least: int, most: int) -> int:

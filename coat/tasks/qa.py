@@ -119,9 +119,7 @@ class QuestionAnswering:
                 or a step back from where no step was taken.
         """
         step = text.strip()
-        if prompts.is_backtrack(step):
-            if not path:
-                raise IllegalStepError("there is no step to go back on")
+        if prompts.steps_back(step, path):
             return "backtrack", step
         label, content = prompts.label(step)
         if not content:

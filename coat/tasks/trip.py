@@ -12,7 +12,7 @@ from coat import prompts
 from coat.errors import IllegalStepError, InputError, UnreadableAnswerError
 from coat.models import LanguageModel, Prompt
 from coat.problem import Kind, Problem
-from coat.tasks.qa import LONGEST, str_of
+from coat.tasks.qa import LONGEST, is_unicode, str_of
 from coat.tasks.trips import Stay, Trip, trip
 from search import Action
 
@@ -95,7 +95,7 @@ class TripPlanning:
                 raise InputError(f'this is no JSON object with a "prompt_0shot" of a trip: {text[:80]!r}') from error
         if len(question) > LONGEST:
             raise InputError(f"the trip has {len(question)} characters; the most is {LONGEST}")
-        if any("\ud800" <= char <= "\udfff" for char in question):
+        if not is_unicode(question):
             raise InputError(f"the trip is not valid Unicode: {question[:80]!r}; write it as UTF-8")
         return Problem(question, self.name, {"trip": trip(question)}, None if plan is None else _golden(plan))
 
@@ -131,9 +131,7 @@ class TripPlanning:
             IllegalStepError: any other text.
         """
         step = text.strip()
-        if prompts.is_backtrack(step):
-            if not path:
-                raise IllegalStepError("there is no step to go back on")
+        if prompts.steps_back(step, path):
             return "backtrack", step
         stays = self.plan(problem, [*path, step])
         return ("think" if _trip(problem).left(stays) else "answer"), step
