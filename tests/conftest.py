@@ -7,6 +7,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -285,6 +286,24 @@ def play() -> Callable[[Search, Callable[[Request], Reply]], list[list[Request]]
 @pytest.fixture(scope="session")
 def wild() -> type[Wild]:
     return Wild
+
+
+def _check_examples(task: Any, problem: Any) -> str:
+    """That the task's worked examples solve their problems, with the notes of a search; the prompt of `problem`."""
+    from coat.models.scripted import ScriptedModel
+
+    prompt = "".join(piece.text for piece in task.prompt(problem, ScriptedModel({})))
+    for text, path in task.solved:
+        example = task.read(text)
+        assert task.verify(example, path) is True
+        for place, (step, following) in enumerate(pairwise(path), 1):
+            assert f"{step}\n{task.note(example, path[:place])}{following}\n" in prompt
+    return prompt
+
+
+@pytest.fixture(scope="session")
+def check_examples() -> Callable[[Any, Any], str]:
+    return _check_examples
 
 
 @pytest.fixture(scope="session")

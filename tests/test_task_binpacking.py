@@ -2,7 +2,6 @@
 
 import json
 import random
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,13 +185,8 @@ def test_a_made_up_problem_can_be_packed(seed: int) -> None:
     assert len(path) > 1
 
 
-def test_the_model_reads_examples_with_the_notes_of_a_search() -> None:
-    prompt = "".join(piece.text for piece in TASK.prompt(FIVE, ScriptedModel({})))  # type: ignore[union-attr]
-    for text, path in TASK.solved:
-        problem = TASK.read(text)
-        assert TASK.verify(problem, path) is True
-        for place, (step, following) in enumerate(pairwise(path), 1):
-            assert f"{step}\n{TASK.note(problem, path[:place])}{following}\n" in prompt
+def test_the_model_reads_examples_with_the_notes_of_a_search(check_examples: Any) -> None:
+    prompt = check_examples(TASK, FIVE)
     assert prompt.endswith("\nCapacity: 12\nItems: 5 10 8 1 4\n")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import random
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -205,13 +204,8 @@ def test_any_text_is_a_legal_step_or_illegal_and_nothing_else(text: str) -> None
         assert allowed(SWAP, path, text) in (True, False)
 
 
-def test_the_model_reads_examples_with_the_notes_of_a_search() -> None:
-    prompt = "".join(piece.text for piece in TASK.prompt(SWAP, ScriptedModel({})))  # type: ignore[union-attr]
-    for text, plan in TASK.solved:
-        problem = TASK.read(text)
-        assert TASK.verify(problem, plan) is True
-        for place, (step, following) in enumerate(pairwise(plan), 1):
-            assert f"{step}\n{TASK.note(problem, plan[:place])}{following}\n" in prompt
+def test_the_model_reads_examples_with_the_notes_of_a_search(check_examples: Any) -> None:
+    prompt = check_examples(TASK, SWAP)
     assert prompt.endswith("\nState: on a b, ontable b, clear a, handempty\nGoal: on b a\n")
 
 
