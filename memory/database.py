@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
+from memory import derived
 from memory.errors import (
     AssociativeMemoryError,
     DamagedMemoryError,
@@ -24,7 +25,7 @@ from memory.errors import (
 )
 
 FORMAT = "coat memory"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 30.0
 """How long a call waits for another process's transaction."""
 
@@ -40,6 +41,15 @@ _SCHEMA = (
     )""",
     "CREATE INDEX facts_by_source ON facts (source)",
 )
+_SECOND = (
+    "ALTER TABLE facts ADD COLUMN document TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE facts ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX facts_by_document ON facts (document) WHERE document != ''",
+    "CREATE TABLE names (name TEXT, fact INTEGER, title INTEGER, PRIMARY KEY (name, fact)) WITHOUT ROWID",
+    "CREATE INDEX names_by_fact ON names (fact)",
+    "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='porter unicode61 remove_diacritics 2')",
+)
+"""What version 2 adds: the document that a fact is part of, how it was found (JSON), names and words in its text."""
 
 
 class Database:
@@ -73,6 +83,8 @@ class Database:
         if self._is_empty():
             self._create()
         self._check_format()
+        if self.meta("schema") == "1":
+            self._migrate()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
 
@@ -82,11 +94,19 @@ class Database:
     def _create(self) -> None:
         with self.transaction() as sql:
             if self._is_empty():  # no other process made it in the meantime
-                for statement in _SCHEMA:
+                for statement in (*_SCHEMA, *_SECOND):
                     sql.execute(statement)
                 self.set_meta("format", FORMAT)
                 self.set_meta("schema", str(SCHEMA_VERSION))
                 self.mark_changed()
+
+    def _migrate(self) -> None:
+        with self.transaction() as sql:
+            if self.meta("schema") == "1":  # no other process did it in the meantime
+                for statement in _SECOND:
+                    sql.execute(statement)
+                derived.add(sql, sql.execute("SELECT id, text FROM facts"))
+                self.set_meta("schema", str(SCHEMA_VERSION))
 
     def _check_format(self) -> None:
         tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}

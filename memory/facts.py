@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from memory import derived
 from memory.database import Database
 from memory.errors import DamagedMemoryError, EmbedderMismatchError, UnknownFactError
 
@@ -163,6 +164,7 @@ class FactStore:
                 row = (text, source, now, key, vectors[key])
                 query = "INSERT INTO facts (text, source, added, digest, vector) VALUES (?, ?, ?, ?, ?)"
                 known[key] = sql.execute(query, row).lastrowid or 0
+            derived.add(sql, [(known[key], text) for key, (text, _) in new.items()])
             return [known[key] for key in digests]
 
     def _claim(self, embedder: str, dimension: int) -> None:
@@ -179,12 +181,14 @@ class FactStore:
             UnknownFactError: An id that no fact has; nothing was deleted.
         """
         with self._database.transaction() as sql:
-            doomed = [fact.id for fact in self.facts(ids=ids, source=source)]
+            facts = self.facts(ids=ids, source=source)
+            doomed = [fact.id for fact in facts]
             unknown = sorted(set(ids or ()) - set(doomed))
             if unknown:
                 named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
                 raise UnknownFactError(f"no fact has the id {named}; nothing was forgotten. `list` shows the ids.")
             if doomed:
+                derived.remove(sql, [(fact.id, fact.text) for fact in facts])
                 sql.execute("DELETE FROM facts WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(doomed),))
                 self._database.mark_changed()
         self._database.flush()

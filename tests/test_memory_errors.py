@@ -50,8 +50,8 @@ def test_another_sqlite_database_is_refused_and_left_alone(tmp_path):
 
 
 def test_a_newer_schema_is_refused(path):
-    change(path, "UPDATE meta SET value = '2' WHERE key = 'schema'")
-    with pytest.raises(memory.SchemaVersionError, match="schema version 2, this release reads up to 1"):
+    change(path, "UPDATE meta SET value = '3' WHERE key = 'schema'")
+    with pytest.raises(memory.SchemaVersionError, match="schema version 3, this release reads up to 2"):
         AssociativeMemory(path, EMBEDDER)
 
 

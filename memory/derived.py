@@ -1,0 +1,41 @@
+"""What is kept of a fact's text beside it, to find it by: its words, in a full-text index (SQLite's FTS5).
+
+The index holds no text. A fact's words are taken out of it by the same text that put them in, and what is taken out
+leaves no trace in the file.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_RUN = re.compile(f"[{_UNSPACED}]+")
+
+
+def segmented(text: str) -> str:
+    """`text` with every run of a script that sets no spaces (Chinese, Japanese, Thai, …) as overlapping pairs.
+
+    Pairs rather than FTS5's own trigrams, since these find no word of two characters, which most Chinese words are.
+    """
+    return _RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[n : n + 2] for n in range(max(1, len(run) - 1))]
+
+
+def add(sql: sqlite3.Connection, facts: Iterable[tuple[int, str]]) -> None:
+    """Take in the texts of new facts by their ids, inside the transaction that adds these."""
+    sql.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", ((n, segmented(text)) for n, text in facts))
+
+
+def remove(sql: sqlite3.Connection, facts: Iterable[tuple[int, str]]) -> None:
+    """Take out the texts of facts that are forgotten, inside the transaction that deletes these, without a trace."""
+    rows = [(number, segmented(text)) for number, text in facts]
+    sql.executemany("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", rows)
+    if rows:
+        sql.execute("INSERT INTO words (words) VALUES ('optimize')")
