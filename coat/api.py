@@ -12,7 +12,7 @@ from coat import auto, evaluators, loaded, runtime, strategies, tasks
 from coat.association import Associations
 from coat.errors import InputError
 from coat.journal import Journal, JournalledModel
-from coat.models import LanguageModel
+from coat.models import JOINED, LanguageModel
 from coat.models.catalog import HEAD, load, memory_of
 from coat.models.known import known_models
 from coat.result import Result
@@ -21,6 +21,8 @@ from coat.solver import Solver
 from memory import AssociativeMemory, SentenceTransformerEmbedder
 
 Closable = TypeVar("Closable", Journal, LanguageModel, AssociativeMemory)
+Models = str | LanguageModel | Sequence[str | LanguageModel] | None
+"""A model, or several that work together: their names joined by "+", or a sequence."""
 POLL = 0.1
 """Seconds between two looks at a future: a blocking wait would keep Ctrl-C out on Windows."""
 
@@ -80,7 +82,7 @@ def start(
     *,
     messages: Sequence[Mapping[str, str]] | None = None,
     task: str = "qa",
-    model: str | LanguageModel | None = None,
+    model: Models = None,
     prm: str | LanguageModel | None = None,
     memory: str | Path | AssociativeMemory | None = None,
     journal: str | Path | Journal | None = None,
@@ -101,7 +103,8 @@ def start(
     settings = make_settings(knobs)
     rules = tasks.get(task)
     problem = rules.read(question)
-    strategies.fitting(settings.strategy, rules)
+    names = several(rules.model if model is None else model)
+    strategies.fitting(settings.strategy, rules, len(names))
     options = model_options or {}
     stack = ExitStack()
     try:
@@ -110,14 +113,15 @@ def start(
             if isinstance(journal, Journal)
             else _own(stack, Journal(None if journal is None else Path(journal)))
         )
-        policy, judge = open_models(stack, rules.model if model is None else model, prm, options)
+        (policy, *others), judge = open_models(stack, names, prm, options)
         knobs = {**strategies.get(settings.strategy).knobs, **rules.knobs.get(settings.strategy, {}), **knobs}
         rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = open_memory(stack, memory)
         config: dict[str, Any]
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
-        config |= {"model": policy.name, "fingerprint": policy.fingerprint}
+        config |= {"model": JOINED.join(each.name for each in (policy, *others)), "fingerprint": policy.fingerprint}
+        config |= {"other_fingerprints": [each.fingerprint for each in others]} if others else {}
         config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
         config |= {} if store is None else {"memory": str(store.path), "memory_state": store.revision}
         if settings.strategy == "auto" and run is None:
@@ -125,12 +129,14 @@ def start(
             table = auto.with_knobs(table, rules, knobs.keys())
             config |= {"tuned": auto.with_question(table, lambda text: _embedded(stack, text), problem.question)}
         policy, judge = JournalledModel(policy, log), judge and JournalledModel(judge, log)
+        others = [JournalledModel(each, log) for each in others]
         evaluator = evaluators.build(settings.evaluator, rules, policy, judge, settings.reading)
         associations = None if store is None else Associations(store, settings.recall, settings.recall_threshold)
         config = config if run is None else _same_run(log, run, config)
         plan = auto.plan(config["tuned"], settings) if "tuned" in config else None
         logged = log.begin(config)
-        return Solving(Solver(problem, rules, policy, evaluator, settings, logged, associations, plan), stack)
+        solver = Solver(problem, rules, policy, evaluator, settings, logged, associations, plan, others)
+        return Solving(solver, stack)
     except BaseException:
         stack.close()
         raise
@@ -141,7 +147,7 @@ def solve(
     *,
     messages: Sequence[Mapping[str, str]] | None = None,
     task: str = "qa",
-    model: str | LanguageModel | None = None,
+    model: Models = None,
     prm: str | LanguageModel | None = None,
     memory: str | Path | AssociativeMemory | None = None,
     journal: str | Path | Journal | None = None,
@@ -156,7 +162,8 @@ def solve(
         messages: Instead of `question`, a conversation whose last turn asks: each with `role` and `content`.
         task: A name from `coat tasks`.
         model: The policy: a path to a GGUF, `hf:OWNER/REPO/FILE`, a short name, `openai:URL`, or a loaded model, which
-            stays open. None: the first installed one.
+            stays open. Several, for a strategy that uses several, as a sequence or with "+" between their names; the
+            first is the policy that judges, unless there is a judge. None: the first installed one.
         prm: The judge of `evaluator="prm"`, named the same way.
         memory: A memory file, or an open memory, whose facts are recalled into the expansions.
         journal: Where replies and the run's log are kept, so that the same call replays; None keeps them nowhere.
@@ -218,16 +225,55 @@ def _own(stack: ExitStack, resource: Closable) -> Closable:
     return resource
 
 
+def several(models: Models) -> list[str | LanguageModel | None]:
+    """The models one by one; a name is taken apart at its "+" unless it is a file's.
+
+    Raises:
+        InputError: there is none.
+    """
+    if isinstance(models, str):
+        found: list[Any] = [models] if Path(models).exists() else [each.strip() for each in models.split(JOINED)]
+    else:
+        found = list(models) if isinstance(models, Sequence) else [models]
+    if not found or "" in found:
+        raise InputError(f"{models!r} names no model, or ends with none; write a name, or several with + between")
+    return found
+
+
 def open_models(
-    stack: ExitStack, model: str | LanguageModel | None, prm: str | LanguageModel | None, options: dict[str, Any]
-) -> tuple[LanguageModel, LanguageModel | None]:
-    """The policy, which leaves room in memory for a judge that is loaded after it, and the judge."""
-    if prm is None or prm == model:
-        policy = _model(stack, model, options)
-        return policy, None if prm is None else policy
+    stack: ExitStack,
+    models: Sequence[str | LanguageModel | None],
+    prm: str | LanguageModel | None,
+    options: dict[str, Any],
+) -> tuple[list[LanguageModel], LanguageModel | None]:
+    """The models, each of which leaves room in memory for those that are loaded after it, and the judge.
+
+    A name that comes again is the same model.
+
+    Raises:
+        InputError, ModelError: what was asked for is wrong; models that work together do not read the same notation,
+            or think before they answer.
+    """
     judging = {name: value for name, value in options.items() if name != "think"}
-    reserve = memory_of(prm, **judging) if isinstance(prm, str) and loaded.find(prm, judging) is None else 0
-    return _model(stack, model, options, reserve), _model(stack, prm, judging)
+    asked = [(each, options) for each in models] + ([] if prm is None else [(prm, judging)])
+    opened: list[LanguageModel] = []
+    for place, (each, with_options) in enumerate(asked):
+        known = [model for (other, _), model in zip(asked, opened, strict=False) if other == each]
+        later = dict.fromkeys(other for other, _ in asked[place + 1 :] if isinstance(other, str) and other != each)
+        reserve = sum(memory_of(other, **judging) for other in later if loaded.find(other, judging) is None)
+        opened += known[:1] or [_model(stack, each, with_options, reserve)]
+    together = opened[: len(models)]
+    if len(together) > 1:
+        _check_together(together)
+    return together, None if prm is None else opened[-1]
+
+
+def _check_together(models: Sequence[LanguageModel]) -> None:
+    for each in models:
+        if each.capabilities.thinking is not None and each.capabilities.thinking.opened:
+            raise InputError(f"{each.name} thinks before it answers; models that work together do not: leave out think")
+        if each.capabilities.notation != models[0].capabilities.notation:
+            raise InputError(f"{each.name} and {models[0].name} write in other notations; they cannot work together")
 
 
 def _model(
@@ -254,7 +300,7 @@ def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None)
 def _same_run(journal: Journal, run: int, config: dict[str, Any]) -> dict[str, Any]:
     """The logged configuration of `run`, which must have been made with the same models."""
     logged = journal.config(run)
-    for name in ("fingerprint", "prm_fingerprint"):
+    for name in ("fingerprint", "other_fingerprints", "prm_fingerprint"):
         if logged.get(name) != config.get(name):
             raise InputError(f"run {run} was made with another {logged['model']} file or library; it cannot go on")
     return logged

@@ -1,6 +1,6 @@
 """Association: what the memory adds to an expansion, and how much a step made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -45,7 +45,7 @@ class Associations:
         return association(relevance.tolist(), novelty.tolist())
 
 
-def lines(hits: Sequence[dict[str, Any]], end: str = "\n") -> str:
+def lines(hits: Sequence[Mapping[str, Any]], end: str = "\n") -> str:
     """Recalled hits as lines of the path, each ended by `end`."""
     facts = [hit["text"] for hit in hits if hit["kind"] == "fact"]
     tried = [f"{hit['text']} ({hit['source']})" for hit in hits if hit["kind"] == "episode"]

@@ -1,7 +1,8 @@
 """Strategies and models against one another: accuracy against tokens, FLOPs and seconds, on the same problems."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from coat.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one strategy reached with one model and budget, in so many seconds; `parameters` None where unknown."""
+    """What one strategy reached with one model and budget, in so many seconds.
+
+    `parameters` are those of each model by its name, None where unknown.
+    """
 
     model: str
     strategy: str
     budget: int
     outcomes: Sequence[Outcome]
     seconds: float
-    parameters: int | None = None
+    parameters: Mapping[str, int | None] = field(default_factory=dict)
 
 
 BINS = ((0.5, "easy"), (0.1, "medium"), (0.0, "hard"))
@@ -64,7 +68,6 @@ def _baseline(rows: Sequence[Row], row: Row) -> Row | None:
 
 def _figures(row: Row, baseline: Row | None) -> dict[str, Any]:
     count = max(1, len(row.outcomes))
-    unique = sum(each.usage.get("unique", 0) for each in row.outcomes) / count
     found = summary(row.outcomes, row.seconds, model=row.model, strategy=row.strategy, budget=row.budget)
     same = baseline is not None and [each.number for each in baseline.outcomes] == [
         each.number for each in row.outcomes
@@ -72,10 +75,19 @@ def _figures(row: Row, baseline: Row | None) -> dict[str, Any]:
     gap = paired(_right(row), _right(baseline)) if baseline is not None and same and row.outcomes else None
     return {
         **found,
-        "flops": None if row.parameters is None else 2 * row.parameters * unique,
+        "flops": _flops(row, count),
         "seconds_per_problem": round(row.seconds / count, 3),
         "difference": None if gap is None else [round(each, 4) for each in gap],
     }
+
+
+def _flops(row: Row, count: int) -> float | None:
+    unique = Counter[str]()
+    for each in row.outcomes:
+        unique.update(each.usage.get("unique_of", {}))
+    if any(row.parameters.get(name) is None for name in unique):
+        return None
+    return sum(2 * (row.parameters[name] or 0) * prefixes for name, prefixes in unique.items()) / count
 
 
 def _right(row: Row) -> list[float]:

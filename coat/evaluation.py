@@ -36,7 +36,7 @@ class Outcome:
     score: float | None
     stop: str
     confidence: float
-    usage: dict[str, int | float]
+    usage: dict[str, Any]
     error: str = ""
 
     @property

@@ -283,9 +283,12 @@ class JournalledModel:
 
     async def sample(self, request: SampleRequest, usage: Usage) -> list[Completion]:
         """See `LanguageModel`; only the siblings that the journal lacks are sampled."""
+        with usage.of(self.name) as account:
+            return await (self._distinct if request.distinct else self._alone)(request, account)
+
+    async def _alone(self, request: SampleRequest, usage: Usage) -> list[Completion]:
+        """Siblings that know nothing of each other are kept one by one."""
         place, sampling = self.path(request.prompt), astuple(request.sampling)
-        if request.distinct:
-            return await self._distinct(request, usage)
         ruled = () if request.rules is None else (request.rules.name,)
         keys = [self._key("sample", place, sampling, seed, *ruled) for seed in request.seeds]
         found = {seed: self._journal.reply(key) for seed, key in zip(request.seeds, keys, strict=True)}
@@ -320,9 +323,10 @@ class JournalledModel:
         key = self._key("score", place, request.candidates, len(self.path(request.prompt)))
         body = self._journal.reply(key)
         if body is not None:
-            usage.replayed += body["scored"]
-            if not isinstance(place, str):
-                usage.need(place)
+            with usage.of(self.name) as account:
+                account.replayed += body["scored"]
+                if not isinstance(place, str):
+                    account.need(place)
         else:
             body = await self._score(request, usage)
             self._journal.keep([(key, body)])
@@ -332,13 +336,11 @@ class JournalledModel:
 
     async def _score(self, request: ScoreRequest, usage: Usage) -> dict[str, Any]:
         """What the model says, that it cannot be read included, and how many tokens it read for it."""
-        account = usage.fork()
-        try:
-            said: dict[str, Any] = {"scores": await self._model.score(request, account)}
-        except UnreadableScoreError as error:
-            said = {"unreadable": str(error)}
-        finally:
-            usage.add(account)
+        with usage.of(self.name) as account:
+            try:
+                said: dict[str, Any] = {"scores": await self._model.score(request, account)}
+            except UnreadableScoreError as error:
+                said = {"unreadable": str(error)}
         return said | {"scored": account.scored}
 
     def close(self) -> None:

@@ -102,7 +102,7 @@ class Pairwise:
 
     def _piece(self, path: Path) -> Text | Tokens:
         step = path.steps[-1]
-        return (step.tokens if self._own else ()) or Text(step.text)
+        return (step.tokens if self._own and not step.model else ()) or Text(step.text)
 
 
 def meetings(count: int, best: bool) -> list[Pair]:

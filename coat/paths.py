@@ -3,9 +3,6 @@
 What is appended stays: the prompt of a node begins with that of its parent, so that branches share what they decode.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 from coat import prompts
 from coat.association import lines
 from coat.judging import next_turn
@@ -14,7 +11,7 @@ from coat.problem import Problem
 from coat.result import answer_of
 from coat.tasks import Task
 from coat.thoughts import ENDS, STEP_END, Thoughts, begun
-from coat.trace import Tree
+from coat.trace import Hits, Tree
 from coat.usage import Usage
 from search import Expand, Node, Step
 
@@ -23,20 +20,31 @@ Way = tuple[int, str, tuple[int, ...], tuple[str, ...]]
 
 
 class Paths:
-    """The prompts of one run; what is told by the memory, and thoughts that had to be ended, are booked on `usage`."""
+    """The prompts of one run for one of its models, which is the `number`-th; `hits` is what was recalled by node.
+
+    What is told by the memory, and thoughts that had to be ended, are booked on `usage`.
+    """
 
     def __init__(
-        self, tree: Tree, problem: Problem, task: Task, model: LanguageModel, thoughts: Thoughts, usage: Usage
+        self,
+        tree: Tree,
+        problem: Problem,
+        task: Task,
+        model: LanguageModel,
+        thoughts: Thoughts,
+        usage: Usage,
+        hits: Hits,
+        number: int = 0,
     ) -> None:
         self._tree, self._problem, self._task, self._model = tree, problem, task, model
-        self._thoughts, self._usage = thoughts, usage
+        self._thoughts, self._usage, self._hits, self._number = thoughts, usage, hits, number
         self._opened: dict[Way, Prompt] = {}
 
     def steps(self, node: Node) -> list[Step]:
         """The steps up to `node`."""
         return [each.step for each in self._tree.path(node.id)]
 
-    def opened(self, node: Node, hits: Sequence[dict[str, Any]]) -> Prompt:
+    def opened(self, node: Node) -> Prompt:
         """The prompt after which the steps below `node` are sampled."""
         here = (node.id, "", (), ())
         if here not in self._opened:
@@ -44,7 +52,7 @@ class Paths:
             thinking = self._thoughts.left(steps)
             self._usage.unclosed += self._thoughts.open(steps) and not thinking
             end = STEP_END if thinking else self._task.step_end[0]
-            recalled = lines(hits, end)
+            recalled = lines(self._hits.get(node.id, ()), end)
             self._usage.recalled += self._length(recalled)
             told = ("" if thinking else self._task.note(self._problem, begun(steps))) + recalled
             if steps and steps[-1].action in ENDS:
@@ -89,8 +97,15 @@ class Paths:
         """The prompt up to the end of the step at `node`."""
         if node.parent is None:
             return self._task.prompt(self._problem, self._model)
-        opened = self._opened[node.parent, node.step.move, node.step.about, node.step.told]
-        return (*opened, self._thoughts.piece(self.steps(node)))
+        step = node.step
+        before = Expand(node.parent, 1, move=step.move, about=step.about, told=step.told)
+        piece = self._thoughts.piece(self.steps(node)) if step.model == self._number else Text(step.text)
+        return (*self.before(before), piece)
+
+    def before(self, request: Expand) -> Prompt:
+        """The prompt after which what is requested is sampled."""
+        move = prompts.MOVES.get(request.move)
+        return self.opened(self._tree[request.node]) if move is None else self.turned(request, move)
 
 
 def way(request: Expand) -> Way:

@@ -17,7 +17,7 @@ from coat.errors import ContextError, IllegalStepError, InputError
 from coat.evaluators import combine
 from coat.journal import Run
 from coat.judging import Comparing, Evaluator, Path
-from coat.models import Completion, Draw, LanguageModel, Rules, SampleRequest, Sampling
+from coat.models import JOINED, Completion, Draw, LanguageModel, Rules, SampleRequest, Sampling
 from coat.paths import Paths, Way, way
 from coat.problem import Problem
 from coat.result import Result, Stop, answer_of, check, choose, recalled_on
@@ -58,6 +58,7 @@ class Solver:
         run: Run,
         associations: Associations | None = None,
         plan: auto.Plan | None = None,
+        others: Sequence[LanguageModel] = (),
     ) -> None:
         self.problem, self.task, self.settings = problem, task, settings
         self.tree, self.usage = Tree(), Usage()
@@ -65,7 +66,7 @@ class Solver:
         self.stop: Stop | None = None
         self._plan, self._strategy = plan, settings.strategy
         self._chosen: list[str] = []
-        self._model, self._evaluator, self._run, self._associations = model, evaluator, run, associations
+        self._models, self._evaluator, self._run, self._associations = (model, *others), evaluator, run, associations
         self._step_tokens = settings.step_tokens or task.step_tokens
         self._thoughts = Thoughts(model.capabilities.thinking, settings)
         moves = (self._whole(name) for name in strategies.get(settings.strategy).moves)
@@ -76,10 +77,13 @@ class Solver:
                 f"{settings.tokens} tokens are too few: one step with its judgement may take {self._budget.cost};"
                 " raise --tokens, or shorten steps with --step-tokens"
             )
-        self._paths = Paths(self.tree, problem, task, model, self._thoughts, self.usage)
+        known = (self._thoughts, self.usage, self.hits)
+        paths = (Paths(self.tree, problem, task, each, *known, number) for number, each in enumerate(self._models))
+        self._path_of = tuple(paths)
+        self._paths = self._path_of[0]
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
         self._drawn: dict[int, int] = {}
-        self._seen: dict[Way, tuple[Draw, ...]] = {}
+        self._seen: dict[tuple[int, Way], tuple[Draw, ...]] = {}
         self._draws: dict[int, tuple[Draw, ...]] = {}
         self._context_full = False
         self._work: asyncio.Task[Any] | None = None
@@ -106,7 +110,11 @@ class Solver:
         """
         depth = self.task.depth(self.problem)
         known = (self.tree, self.settings, depth, self._budget, self._key)
-        search = strategies.make(*known) if self._plan is None else auto.make(*known, self._plan, self._take)
+        search = (
+            strategies.make(*known, models=len(self._models))
+            if self._plan is None
+            else auto.make(*known, self._plan, self._take)
+        )
         self._work = asyncio.current_task()
         if self._interrupted:
             self.stop = "interrupted"
@@ -153,7 +161,8 @@ class Solver:
         if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
             self.stop = "seconds"
         if isinstance(request, Expand):
-            self._seen[way(request)] = self._seen.get(way(request), ()) + self._draws.pop(id(request), ())
+            drawn = (request.model, way(request))
+            self._seen[drawn] = self._seen.get(drawn, ()) + self._draws.pop(id(request), ())
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
                 self._note(self.tree[node], value, parts)
@@ -191,11 +200,15 @@ class Solver:
             recalled=recalled_on(self.tree, node, self.hits),
             stop=self.stop or "exhausted",
             strategy=self._strategy,
-            model=self._model.name,
+            model=JOINED.join(each.name for each in self._models),
             seed=self.settings.seed,
             usage=self.usage,
             tree=self.tree,
-            remarks=[*self.task.remarks(self.problem), *filter(None, [self._model.note]), *self._chosen],
+            remarks=[
+                *self.task.remarks(self.problem),
+                *filter(None, (each.note for each in self._models)),
+                *self._chosen,
+            ],
             run=self._run.id,
         )
 
@@ -212,7 +225,7 @@ class Solver:
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
-            seen = self._seen.get(way(request), ())
+            seen = self._seen.get((request.model, way(request)), ())
             if node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
         return self._answer(request, seeds, seen, best, logged)
@@ -239,7 +252,7 @@ class Solver:
         hits = await self._recalled[node.id]
         account = self.usage.fork()
         move = prompts.MOVES.get(request.move)
-        prompt = self._paths.opened(node, hits) if move is None else self._paths.turned(request, move)
+        model, prompt = self._models[request.model], self._path_of[request.model].before(request)
         sampling = Sampling(
             max_tokens=self._step_tokens,
             stop=self.task.step_end,
@@ -257,10 +270,10 @@ class Solver:
         ids = tuple(hit["id"] for hit in hits)
         account.expansions += 1
         try:
-            distinct = request.distinct and self._model.capabilities.distinct
+            distinct = request.distinct and model.capabilities.distinct
             rules = self._rules(steps) if move is None else None
             asked = SampleRequest(prompt, seeds, sampling, distinct, seen if distinct else (), rules)
-            completions = await self._model.sample(asked, account)
+            completions = await model.sample(asked, account)
             self._draws[id(request)] = tuple(each.draw for each in completions if each.draw)
         except ContextError:
             if node.parent is None:
@@ -275,7 +288,8 @@ class Solver:
                 self._context_full = True
                 continue
             try:
-                found.append(self._read(steps, completion) if move is None else _moved(request, move, completion))
+                step = self._read(steps, completion) if move is None else _moved(request, move, completion)
+                found.append(replace(step, model=request.model))
             except IllegalStepError:
                 self.usage.illegal += 1
         return Expansion(tuple(found), ids, account.spent)

@@ -42,7 +42,8 @@ class Strategy:
     """A search, whose arguments are the settings of the same names, unless they are `changed`.
 
     What is changed is a value, or a function of the settings. `knobs` are the settings that serve it well where the
-    user asks for no others, `moves` the names of those that it makes, `kinds` those of the tasks that it serves.
+    user asks for no others, `moves` the names of those that it makes, `kinds` those of the tasks that it serves,
+    `models` the most that it can use.
     """
 
     search: Callable[..., Search]
@@ -51,6 +52,7 @@ class Strategy:
     knobs: Mapping[str, Any] = field(default_factory=dict)
     moves: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = KINDS
+    models: int = 1
 
 
 def lines(settings: Settings) -> int:
@@ -102,7 +104,9 @@ STRATEGIES: dict[str, Strategy] = {
         particles, "--n lines, drawn anew after every step by what they are worth (arXiv 2502.01618)", {"n": _samples}
     ),
     "best_first": Strategy(best_first, "the best judged state anywhere is expanded next"),
-    "ab_mcts": Strategy(ab_mcts, "wider or deeper by Thompson sampling (AB-MCTS-A, arXiv 2503.04412)"),
+    "ab_mcts": Strategy(
+        ab_mcts, "wider or deeper, and by which model, by Thompson sampling (AB-MCTS-A, arXiv 2503.04412)", models=8
+    ),
     "self_backtracking": Strategy(
         best_of_n,
         "--n lines, then --backtracks times as many from one step before the mistakes (arXiv 2502.04404)",
@@ -115,6 +119,7 @@ STRATEGIES: dict[str, Strategy] = {
         {"simulations": 16, "exploration": 2.0, "vote": "max"},
         ("finish", "subquestion", "reanswer", "rephrase"),
         kinds=("question",),
+        models=2,
     ),
     "s_star": Strategy(
         s_star,
@@ -139,6 +144,7 @@ STRATEGIES: dict[str, Strategy] = {
         {"vote": "max"},
         ("draft", "feedback", "edit"),
         kinds=WORDS,
+        models=3,
     ),
 }
 
@@ -154,16 +160,21 @@ def get(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def fitting(name: str, task: Task) -> Strategy:
-    """The strategy called `name`, for `task`.
+def fitting(name: str, task: Task, models: int = 1) -> Strategy:
+    """The strategy called `name`, for `task` and so many models.
 
     Raises:
-        InputError: there is no such strategy, it serves no such task, or it runs programs and there is no sandbox.
+        InputError: there is no such strategy, it serves no such task or uses fewer models, or it runs programs and
+            there is no sandbox.
     """
     strategy = get(name)
     if task.kind not in strategy.kinds:
         others = ", ".join(other for other, each in STRATEGIES.items() if task.kind in each.kinds)
         raise InputError(f"the strategy {name!r} does not serve the task {task.name!r}; these do: {others}")
+    if models > strategy.models:
+        several = ", ".join(f"{other} (up to {each.models})" for other, each in STRATEGIES.items() if each.models > 1)
+        least = "one model" if strategy.models == 1 else f"at most {strategy.models} models"
+        raise InputError(f"the strategy {name!r} uses {least}, not {models}; these use several: {several}")
     if strategy.kinds == ("program",) and (reason := sandbox.unavailable()):
         raise InputError(reason)
     return strategy
@@ -178,6 +189,7 @@ def make(
     *,
     drawn: int = 0,
     over: Callable[[Tree], bool] | None = None,
+    models: int = 1,
 ) -> Search:
     """The search over `tree` that the settings name, to at most `depth` steps; `coat.auto` makes that of auto.
 
@@ -186,7 +198,7 @@ def make(
     strategy = get(settings.strategy)
     names = inspect.signature(strategy.search).parameters
     known: dict[str, Any] = {name: getattr(settings, name, None) for name in names}
-    known |= {"depth": depth, "budget": budget, "key": key}
+    known |= {"depth": depth, "budget": budget, "key": key, "models": models}
     known |= {name: each(settings) if callable(each) else each for name, each in strategy.changed.items()}
     if settings.adaptive and known.get("judged") == "nothing":
         known["decided"] = lambda tree: decided(tree, known["n"], key)

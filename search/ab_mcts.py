@@ -38,17 +38,22 @@ POSTERIORS: dict[str, Posterior] = {"gaussian": gaussian, "beta": beta}
 
 
 class Scores:
-    """The scores that each state has seen: of its own new steps, of what lies deeper, of all of its subtree."""
+    """The scores that each state has seen: of its own new steps, of what lies deeper, of all of its subtree.
+
+    Of `arms`, which are the models, those of the steps that each has made anywhere.
+    """
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self.wider: defaultdict[int, list[float]] = defaultdict(list)
         self.deeper: defaultdict[int, list[float]] = defaultdict(list)
         self.within: defaultdict[int, list[float]] = defaultdict(list)
+        self.arms: defaultdict[int, list[float]] = defaultdict(list)
 
-    def see(self, parent: int, score: float, child: int | None = None) -> None:
-        """A new step of `parent`, the node `child` where it became one, has `score`."""
+    def see(self, parent: int, score: float, arm: int, child: int | None = None) -> None:
+        """A new step of `parent` by `arm`, the node `child` where it became one, has `score`."""
         self.wider[parent].append(score)
+        self.arms[arm].append(score)
         for each in self._tree.up(parent)[1:]:
             self.deeper[each.id].append(score)
         for each in self._tree.up(parent if child is None else child):
@@ -64,6 +69,7 @@ def ab_mcts(
     parallel: int = 1,
     depth: int = 16,
     patience: int = 64,
+    models: int = 1,
     budget: Budget | None = None,
 ) -> Search:
     """AB-MCTS-A (arXiv 2503.04412): from the root on, draw what one more step here may be worth, and what going deeper.
@@ -71,10 +77,12 @@ def ab_mcts(
     Where wider wins, the state gets one new step; else the child follows whose subtree's draw is the highest. A new
     step's score is seen by its state's "wider", by every ancestor's "deeper", and by all subtrees it lies in. An
     expansion that brings nothing new scores 0; after `patience` of these in a row the search ends.
+    Of several `models` the one with the highest draw makes the step; an arm's scores are those of all of its steps,
+    wherever they are, where the paper keeps them by state: a budget of a laptop gives a state few.
     """
     budget, scores = budget or Budget(), Scores(tree)
     draw = partial(POSTERIORS[posterior], random.Random(seed))
-    outstanding: deque[tuple[Request, int, int]] = deque()
+    outstanding: deque[tuple[Request, int, int, int]] = deque()
     fresh: list[Request] = []
     barren = 0
     while True:
@@ -82,29 +90,30 @@ def ab_mcts(
             if not budget.reserve(1, alone=not outstanding):
                 break
             node = follow(tree, scores, draw, depth)
-            fresh.append(Expand(node, 1))
-            outstanding.append((fresh[-1], node, 0))
+            arm = _best(range(models), lambda model: draw(scores.arms[model]))
+            fresh.append(Expand(node, 1, model=arm))
+            outstanding.append((fresh[-1], node, arm, 0))
             simulations -= 1
         if not outstanding:
             return tree
         reply = yield tuple(fresh)
         fresh.clear()
-        request, node, tokens = outstanding.popleft()
+        request, node, arm, tokens = outstanding.popleft()
         tokens += reply.tokens
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             judge(tree, request.nodes, reply)
             credit(tree, request.nodes, mean)
             for child in request.nodes:
-                scores.see(node, tree[child].judged or 0.0, child)
+                scores.see(node, tree[child].judged or 0.0, arm, child)
         elif isinstance(reply, Expansion):
             tree[node].expansions += 1
             children = grow(tree, node, reply)
             barren = 0 if children else barren + 1
             if children:
                 fresh.append(Evaluate(tuple(children)))
-                outstanding.append((fresh[-1], node, tokens))
+                outstanding.append((fresh[-1], node, arm, tokens))
                 continue
-            scores.see(node, 0.0)
+            scores.see(node, 0.0, arm)
         budget.settle(1, tokens)
 
 
@@ -114,9 +123,14 @@ def follow(tree: Tree, scores: Scores, draw: Callable[[Sequence[float]], float],
     while children := [each for each in tree[node].children if _goes_on(tree, each, depth)]:
         if draw(scores.wider[node]) >= draw(scores.deeper[node]):
             break
-        draws = {child: draw(scores.within[child]) for child in children}
-        node = max(draws, key=draws.__getitem__)
+        node = _best(children, lambda child: draw(scores.within[child]))
     return node
+
+
+def _best(choices: Sequence[int], draw: Callable[[int], float]) -> int:
+    """The choice of the highest draw; of one choice none is made."""
+    draws = {each: draw(each) for each in choices} if len(choices) > 1 else dict.fromkeys(choices, 0.0)
+    return max(draws, key=draws.__getitem__)
 
 
 def _goes_on(tree: Tree, node: int, depth: int) -> bool:

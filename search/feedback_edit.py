@@ -13,15 +13,24 @@ NEXT = {"draft": "feedback", "feedback": "edit"}
 
 
 def feedback_edit(
-    tree: Tree, *, n: int = 4, feedbacks: int = 2, edits: int = 2, parallel: int = 1, budget: Budget | None = None
+    tree: Tree,
+    *,
+    n: int = 4,
+    feedbacks: int = 2,
+    edits: int = 2,
+    parallel: int = 1,
+    models: int = 1,
+    budget: Budget | None = None,
 ) -> Search:
     """Feedback and edit (arXiv 2503.04378): `n` drafts, `feedbacks` on each, and `edits` by each; answers are judged.
 
-    In the paper a model each, trained for it, drafts, gives feedback and edits; here one model does all three. Up to
-    `parallel` requests are out at once. What follows a draft comes before the next draft's, so that a budget that ends
-    early leaves some drafts whole.
+    In the paper a model each, trained for it, drafts, gives feedback and edits. Of `models` the first drafts, the
+    second gives feedback, the third edits; of two the first edits too, and one does it all. Up to `parallel` requests
+    are out at once. What follows a draft comes before the next draft's, so that a budget that ends early leaves some
+    drafts whole.
     """
     budget = budget or Budget()
+    who = {"draft": 0, "feedback": min(1, models - 1), "edit": 2 if models > 2 else 0}
     widths = {"feedback": feedbacks, "edit": edits}
     waiting: deque[Expand] = deque([Expand(0, n, move="draft")])
     outstanding: deque[tuple[Request, int]] = deque()
@@ -32,7 +41,7 @@ def feedback_edit(
             if not width:
                 break
             first = waiting.popleft()
-            fresh.append(Expand(first.node, width, move=first.move))
+            fresh.append(Expand(first.node, width, move=first.move, model=who[first.move]))
             outstanding.append((fresh[-1], width))
         if not outstanding:
             return tree

@@ -12,7 +12,7 @@ class Expand:
 
     `distinct` steps are drawn without replacement: from each other, and from those that `node` was given before. `move`
     names another way to go on than by the next step, such as a critique; `about` are nodes that it is about, and `told`
-    what else it says, such as what came of a test.
+    what else it says, such as what came of a test. `model` says which of the models is asked, from 0.
     """
 
     node: int
@@ -22,6 +22,7 @@ class Expand:
     move: str = ""
     about: tuple[int, ...] = ()
     told: tuple[str, ...] = ()
+    model: int = 0
 
 
 @dataclass(frozen=True, slots=True)

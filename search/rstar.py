@@ -47,6 +47,7 @@ class Hunt:
     depth: int
     parallel: int
     checks: int
+    checker: int
     budget: Budget
     tried: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -61,6 +62,7 @@ def rstar(
     depth: int = 5,
     checks: int = 4,
     seed: int = 0,
+    models: int = 1,
     budget: Budget | None = None,
 ) -> Search:
     """rStar (arXiv 2408.06195): `simulations` roll-outs to `depth` steps, and `checks` completions of what they found.
@@ -72,11 +74,11 @@ def rstar(
     oldest) is cut after 20 to 80 % of its steps and completed anew from there. It is kept where at least half of the
     completions reach the same answer; where none is, all stay. The end of a line that stays is judged by reward times
     agreement, or by the reward where nobody agrees; that of one that does not by 0; other answers are not judged.
-    The paper's checks are made by a second model, ours by the same one's second sampling, as there is one model so far.
+    The checks are made by the second of two `models`, as in the paper, or by a second sampling of the only one.
     With a budget roll-outs leave to the checks what these may cost, up to a third of all tokens. Up to `parallel`
     requests for the same node, or checks, are out beside each other; how many changes no result.
     """
-    hunt = Hunt(tree, cache(key), Random(seed), depth, parallel, checks, budget or Budget())
+    hunt = Hunt(tree, cache(key), Random(seed), depth, parallel, checks, models - 1, budget or Budget())
     ended = False
     for _ in range(simulations):
         node = yield from _roll_out(hunt, follow(hunt, exploration))
@@ -85,7 +87,7 @@ def rstar(
             break
         mean(tree, node, tree[node].judged or 0.0)
     lines = best_lines(tree, hunt.key)
-    asked = [Expand(cut(tree, line, hunt.lot), checks, move=FINISH) for line in lines]
+    asked = [Expand(cut(tree, line, hunt.lot), checks, move=FINISH, model=hunt.checker) for line in lines]
     checked = yield from _ask(hunt, asked, 0)
     settle(tree, lines, [agreement(hunt, line, *each) for line, each in zip(lines, checked, strict=False)])
     hunt.budget.refused |= ended

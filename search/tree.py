@@ -17,7 +17,7 @@ class Step:
     `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
     None where unknown; `generated` counts the tokens it cost. `state` is what paths share that have the same future,
     empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth. `move`,
-    `about` and `told` are those of the request that it came by.
+    `about`, `told` and `model` are those of the request that it came by.
     """
 
     text: str
@@ -30,6 +30,7 @@ class Step:
     move: str = ""
     about: tuple[int, ...] = ()
     told: tuple[str, ...] = ()
+    model: int = 0
 
     @property
     def mean_logprob(self) -> float:
@@ -167,7 +168,7 @@ def _node_dict(node: Node) -> dict[str, Any]:
         "recalled": list(node.recalled),
         "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
         | {"logprob": step.logprob, "generated": step.generated, "state": step.state, "thought": step.thought}
-        | {"move": step.move, "about": list(step.about), "told": list(step.told)},
+        | {"move": step.move, "about": list(step.about), "told": list(step.told), "model": step.model},
     }
 
 

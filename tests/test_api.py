@@ -34,7 +34,8 @@ LINE = {": 1 1 4 6\n": ["1 * 1 = 1\n"], ": 4 6 1\n": ["4 * 1 = 4\n"], ": 6 4\n":
 KEYS = ["answer", "correct", "confidence", "path", "recalled", "stop", "strategy", "model", "seed"]
 KEYS += ["remarks", "usage", "tree"]
 COUNTS = ["generated", "scored", "evaluated", "unique", "replayed", "decodes"]
-COUNTS += ["expansions", "evaluations", "recalls", "illegal", "unreadable", "recalled", "unclosed", "seconds"]
+COUNTS += ["expansions", "evaluations", "recalls", "illegal", "unreadable", "recalled", "unclosed"]
+COUNTS += ["unique_of", "seconds"]
 
 
 class Thinker(ScriptedModel):

@@ -36,7 +36,7 @@ def echo(prompt: str, seed: int, sampling: Sampling) -> str:
 
 
 def outcome(number: int, *, correct: bool, tokens: int = 10) -> Outcome:
-    usage = {"generated": tokens, "scored": 2, "recalled": 1, "unique": 100, "replayed": 0, "unreadable": 1}
+    usage = {"generated": tokens, "scored": 2, "recalled": 1, "unique_of": {"m": 100}, "replayed": 0, "unreadable": 1}
     return Outcome(number, "q", "1", "1", correct, True, None, "solved", 1.0, usage)
 
 
@@ -108,10 +108,10 @@ def test_rows_are_held_to_the_first_strategy_at_the_same_budget() -> None:
     good = [outcome(number, correct=True) for number in range(8)]
     poor = [outcome(number, correct=number < 2) for number in range(8)]
     rows = [
-        Row("", "greedy", 100, poor, 1.0, 1000),
-        Row("", "greedy", 200, good, 1.0, 1000),
-        Row("", "coat", 100, good, 4.0, 1000),
-        Row("", "coat", 200, good, 4.0, None),
+        Row("", "greedy", 100, poor, 1.0, {"m": 1000}),
+        Row("", "greedy", 200, good, 1.0, {"m": 1000}),
+        Row("", "coat", 100, good, 4.0, {"m": 1000}),
+        Row("", "coat", 200, good, 4.0, {"m": None}),
         Row("", "beam", 100, good[:3], 4.0),
     ]
     found = compared(rows)

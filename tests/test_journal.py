@@ -94,7 +94,7 @@ def test_a_reply_comes_back_as_it_was_after_the_file_was_closed(file: Path, logp
     assert [reply.text for reply in replayed] == ["alpha", "bêta", "", "delta"]
     assert again.seeds == []
     assert usage.generated == 6 + 5 + 1 + 6
-    assert later == Usage(replayed=usage.generated, unique=usage.unique)
+    assert later == Usage(replayed=usage.generated, unique=usage.unique, unique_of=usage.unique_of)
 
 
 def test_only_the_siblings_that_are_missing_are_sampled(journal: Journal) -> None:
@@ -140,7 +140,7 @@ def test_a_score_replays_even_where_it_is_impossible(journal: Journal) -> None:
     first, usage = score(model)
     again, later = score(model)
     assert first == again == [math.log(0.25), -math.inf]
-    assert (usage.scored, later) == (4, Usage(replayed=4, unique=usage.unique))
+    assert (usage.scored, later) == (4, Usage(replayed=4, unique=usage.unique, unique_of=usage.unique_of))
     assert recording.judgements == 1
 
 

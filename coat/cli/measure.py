@@ -135,7 +135,8 @@ def compare(
                     label = f"{name}, {budget} tokens" + (f", {model}" if model else "")
                     outcomes = list(_watched(running, len(problems), label, out, {"run": label}))
                     taken = time.monotonic() - began
-                    rows.append(Row(model or "", name, budget, outcomes, taken, parameters(shared["model"].name)))
+                    weights = {one.name: parameters(one.name) for one in shared["model"]}
+                    rows.append(Row(model or "", name, budget, outcomes, taken, weights))
     found = compared(rows)
     for row, figures in zip(rows, found, strict=True):
         figures |= {"by_difficulty": by_difficulty(row.outcomes, bins)} if bins else {}
@@ -157,10 +158,10 @@ def loaded(
 ) -> dict[str, Any]:
     """What all problems share, loaded once and closed with `stack`; see `coat.evaluation.evaluate`."""
     from coat import tasks
-    from coat.api import open_memory, open_models
+    from coat.api import open_memory, open_models, several
 
-    policy, judge = open_models(stack, tasks.get(task).model if model is None else model, prm, {})
-    return {"model": policy, "prm": judge, "memory": open_memory(stack, memory), "journal": journal}
+    together, judge = open_models(stack, several(tasks.get(task).model if model is None else model), prm, {})
+    return {"model": together, "prm": judge, "memory": open_memory(stack, memory), "journal": journal}
 
 
 def read_problems(task: str, data: Path | None, limit: int | None, seed: int, download: bool = False) -> list[Any]:

@@ -27,7 +27,9 @@ def _offline(wanted: bool) -> bool:
     return wanted
 
 
-Model = Annotated[str | None, typer.Option(help="A GGUF, hf:OWNER/REPO/FILE, a short name, or openai:URL.")]
+Model = Annotated[
+    str | None, typer.Option(help="A GGUF, hf:OWNER/REPO/FILE, a short name, openai:URL; or several, A+B.")
+]
 JournalFile = Annotated[Path | None, typer.Option("--journal", help="The journal; default: in your data folder.")]
 NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep no journal: no replay and no resume.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -27,6 +27,7 @@ from coat.cli.solve import AsJson, JournalFile, Model, NoJournal, Offline, open_
 from coat.errors import InputError
 
 if TYPE_CHECKING:
+    from coat.models import LanguageModel
     from coat.tuning import Candidate
 
 
@@ -70,6 +71,7 @@ def tune(
         problems = read_problems(task, data, limit, seed, download)
         log = stack.enter_context(closing(open_journal(journal, no_journal)))
         shared = loaded(stack, task, model, log, prm)
+        shared["model"] = _one(shared["model"])
         candidates, left_out = tuning.possible(_candidates(strategies), shared["model"])
         sys.stderr.write("".join(f"coat: {sentence}\n" for sentence in left_out))
         if not candidates:
@@ -91,6 +93,12 @@ def tune(
         return
     _table(found)
     sys.stdout.write(f"\nwritten to {file}\n")
+
+
+def _one(models: Sequence["LanguageModel"]) -> "LanguageModel":
+    if len(models) > 1:
+        raise InputError("tune measures one model, by which auto then goes; name one")
+    return models[0]
 
 
 def _candidates(text: str | None) -> list["Candidate"]:

@@ -30,6 +30,8 @@ Tokens = tuple[int, ...]
 """A piece of a prompt as token ids, which are never tokenized again."""
 
 Prompt = tuple[Text | Tokens, ...]
+JOINED = "+"
+"""Between the names of models that work together."""
 
 
 @dataclass(frozen=True, slots=True)
