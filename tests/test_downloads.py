@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from coat import data, downloads
-from coat.cli import measure
+from coat.cli import measuring
 from coat.downloads import PublicFile
 from coat.errors import InputError
 
@@ -160,17 +160,17 @@ def test_a_task_without_a_single_file_says_where_its_data_are() -> None:
 
 
 def test_problems_come_from_the_file_that_is_fetched(server: Server) -> None:
-    found = measure.read_problems("gsm8k", None, 1, 0, download=True)
+    found = measuring.read_problems("gsm8k", None, 1, 0, download=True)
     assert [problem.gold for _, problem in found] == ["3"]
 
 
 def test_without_a_file_both_ways_to_one_are_named(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"name a file with --data \(from .*\) or fetch it with --download"):
-        measure.read_problems("gsm8k", None, None, 0)
+        measuring.read_problems("gsm8k", None, None, 0)
     with pytest.raises(InputError, match="--data names a file and --download fetches one"):
-        measure.read_problems("gsm8k", tmp_path / "x.jsonl", None, 0, download=True)
+        measuring.read_problems("gsm8k", tmp_path / "x.jsonl", None, 0, download=True)
     with pytest.raises(InputError, match=r"name a file with --data \(from [^)]*\)$"):
-        measure.read_problems("qa", None, None, 0)
+        measuring.read_problems("qa", None, None, 0)
 
 
 @pytest.mark.parametrize("command", ["eval", "compare"])
@@ -202,4 +202,4 @@ def test_a_compressed_file_stays_as_it_is(server: Server, monkeypatch: pytest.Mo
     server.files["/test.jsonl.gz"] = gzip.compress(RECORDS)
     table = {"gsm8k": PublicFile(f"{server.url}/test.jsonl.gz", "gsm8k.jsonl.gz", "MIT")}
     monkeypatch.setattr(downloads, "public_files", lambda: table)
-    assert len(measure.read_problems("gsm8k", None, None, 0, download=True)) == 2
+    assert len(measuring.read_problems("gsm8k", None, None, 0, download=True)) == 2

@@ -13,7 +13,7 @@ from coat import tasks
 from coat.cli import app
 from coat.comparison import Row, by_difficulty, compared, difficulty, draw
 from coat.data import problems
-from coat.errors import InputError
+from coat.errors import InputError, ModelError
 from coat.evaluation import Outcome, evaluate, summary
 from coat.intervals import paired, wilson
 from coat.journal import Journal
@@ -178,6 +178,20 @@ def test_strategies_are_compared_on_the_same_puzzles(tmp_path: Path) -> None:
     assert [row["difference"] is None for row in rows] == [True, True, False, False]
     assert all(row["flops"] for row in rows)
     assert plot.exists()
+
+
+@pytest.mark.xdist_group("llama")
+@pytest.mark.parametrize("command", [["eval"], ["compare", "--strategies", "greedy"], ["tune"]])
+def test_every_command_that_measures_takes_the_options_of_loading(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = cli(*command, "--task", "game24", "--limit", "1", "--think", "on")
+    assert isinstance(done.exception, ModelError)
+    assert "no switch for thinking" in str(done.exception)
+    monkeypatch.setenv("COAT_CACHE_TYPE", "q9")
+    done = cli(*command, "--task", "game24", "--limit", "1")
+    assert isinstance(done.exception, InputError)
+    assert "q9" in str(done.exception)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,14 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import coat
 from coat import tasks
 from coat.errors import IllegalStepError, InputError, UnreadableAnswerError
-from coat.models import Text
 from coat.models.scripted import ScriptedModel
-from coat.tasks.trip import ANSWERED
 from coat.tasks.trips import Stay, Trip
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared/data/natural_plan/trip_sample.jsonl"
@@ -145,15 +144,8 @@ def test_the_note_is_what_is_left_and_the_state_what_paths_share() -> None:
     assert TASK.state(free, ways[1]) == "at Oslo; left: New York; missed: "
 
 
-@pytest.mark.parametrize(("text", "lines"), ANSWERED)
-def test_the_worked_examples_are_right_and_told_as_in_a_search(text: str, lines: tuple[str, ...]) -> None:
-    problem, told = TASK.read(text), list[str]()
-    for number, step in enumerate(lines[::2]):
-        told += [step] if number == 0 else [TASK.note(problem, lines[: 2 * number : 2]).rstrip("\n"), step]
-    assert tuple(told) == lines
-    assert TASK.verify(problem, lines[::2]) is True
-    prompt = TASK.prompt(TRIP, ScriptedModel({}))
-    assert any(isinstance(piece, Text) and piece.text == "\n".join(lines) for piece in prompt)
+def test_the_worked_examples_are_right_and_told_as_in_a_search(check_examples: Any) -> None:
+    assert check_examples(TASK, TRIP).rstrip().endswith("by taking direct flights to commute between them.")
 
 
 @pytest.mark.parametrize(
@@ -161,9 +153,9 @@ def test_the_worked_examples_are_right_and_told_as_in_a_search(text: str, lines:
     [
         ("", "asks for no trip"),
         ("Where shall I go?", "asks for no trip"),
-        ('{"question": "Where?"}', 'with a "prompt_0shot"'),
-        ('{"prompt_0shot": 3}', 'with a "prompt_0shot"'),
-        ('{"prompt_0shot": ' + "[" * 100_000, 'with a "prompt_0shot"'),
+        ('{"question": "Where?"}', 'no text "prompt_0shot" of a trip, only question'),
+        ('{"prompt_0shot": 3}', 'no text "prompt_0shot" of a trip'),
+        ('{"prompt_0shot": ' + "[" * 100_000, "is not JSON"),
         (json.dumps({"prompt_0shot": TEXT, "golden_plan": "Oslo"}), '"golden_plan" states no stays'),
         (json.dumps({"prompt_0shot": TEXT, "golden_plan": 7}), '"golden_plan" states no stays'),
         (TEXT.replace("for 7 days in total", "for 8 days in total"), "the stays take 7 days, .* and not 8"),

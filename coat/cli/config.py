@@ -15,7 +15,8 @@ from typing import Any, get_args, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from coat.cli.solve import AsJson, solve
+from coat.cli.options import AsJson
+from coat.cli.solve import solve
 from coat.errors import InputError, no_such
 from coat.settings import KINDS, is_kind
 

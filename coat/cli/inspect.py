@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coat.cli.solve import AsJson, JournalFile, Model, Offline, open_journal
+from coat.cli.options import AsJson, JournalFile, Model, Offline, open_journal
 from coat.errors import InputError
 
 

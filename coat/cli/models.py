@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from coat.cli.config import Layered
-from coat.cli.solve import AsJson, Offline
+from coat.cli.options import AsJson, Offline
 from coat.errors import InputError, no_such
 
 if TYPE_CHECKING:

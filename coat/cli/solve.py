@@ -8,6 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coat.cli.options import (
+    AsJson,
+    JournalFile,
+    Model,
+    NoJournal,
+    Offline,
+    Verbose,
+    given,
+    loading,
+    model_options,
+    open_journal,
+    takes,
+)
 from coat.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,26 +32,7 @@ REFRESH = 8
 """Pictures a second."""
 
 
-def _offline(wanted: bool) -> bool:
-    if wanted:
-        from coat.offline import go_offline
-
-        go_offline()
-    return wanted
-
-
-Model = Annotated[
-    str | None, typer.Option(help="A GGUF, hf:OWNER/REPO/FILE, a short name, openai:URL; or several, A+B.")
-]
-JournalFile = Annotated[Path | None, typer.Option("--journal", help="The journal; default: in your data folder.")]
-NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep no journal: no replay and no resume.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Trace = Annotated[Path | None, typer.Option(help="Write the tree to this file, for `coat view`.")]
-Offline = Annotated[
-    bool, typer.Option("--offline", callback=_offline, help="Forbid all network but servers on this machine.")
-]
-"""Obeyed as soon as it is read, before a command imports anything that uses the network."""
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show llama.cpp's own log.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +41,7 @@ def register(app: typer.Typer) -> None:
     app.command("resume")(resume)
 
 
+@takes(loaded=loading)
 def solve(
     question: Annotated[str | None, typer.Argument(help="The problem, as its task reads it.")] = None,
     *,
@@ -95,12 +90,7 @@ def solve(
     accept: Annotated[float | None, typer.Option(help="Stop at an answer of at least this value.")] = None,
     beta: Annotated[float, typer.Option(help="Weight of what was recalled in a step's value.")] = 0.1,
     recall: Annotated[int, typer.Option(help="Facts recalled for an expansion, at most.")] = 3,
-    context: Annotated[int | None, typer.Option(help="Tokens in the KV cache, or of a server; default: 4096.")] = None,
-    lanes: Annotated[int | None, typer.Option(help="Siblings that grow at once; default: 16.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Processor threads; default: all that help.")] = None,
-    gpu_layers: Annotated[int | None, typer.Option(help="Layers on the GPU; default: all, where there is one.")] = None,
-    cache_type: Annotated[str | None, typer.Option(help="Of the KV cache: f16, q8_0, q4_0; default: f16.")] = None,
-    think: Annotated[str | None, typer.Option(help="Where the model can: on, off, auto; default: off.")] = None,
+    loaded: dict[str, Any],
     max_think: Annotated[int, typer.Option(help="Tokens after which a thought is ended.")] = 1024,
     min_think: Annotated[int, typer.Option(help="Tokens before which a thought that ends goes on.")] = 0,
     waits: Annotated[int | None, typer.Option(help="How often it goes on; default: twice with --min-think.")] = None,
@@ -125,31 +115,13 @@ def solve(
         "prm": prm,
         "memory": memory,
         "tuned": tuned,
-        "model_options": _given(
-            {
-                _context(model): context,
-                "lanes": lanes,
-                "threads": threads,
-                "gpu_layers": gpu_layers,
-                "cache_type": cache_type,
-                "think": think,
-            }
-        ),
+        "model_options": model_options(loaded, model),
         "strategy": strategy,
         "evaluator": evaluator,
         "tokens": tokens,
         "seconds": seconds,
         "simulations": simulations,
-        **_given(
-            {
-                "width": width,
-                "widening": widening,
-                "certainty": certainty,
-                "reading": reading,
-                "vote": vote,
-                "style": style,
-            }
-        ),
+        **given(width=width, widening=widening, certainty=certainty, reading=reading, vote=vote, style=style),
         "n": n,
         "aggregate": aggregate,
         "adaptive": adaptive,
@@ -199,25 +171,6 @@ def resume(
         call = {name: config[name] for name in ("question", "task", "model", "model_options")}
         call |= {"prm": config.get("prm"), "memory": config.get("memory"), "run": run} | config["settings"]
         _run(call, log, as_json, trace, verbose)
-
-
-def open_journal(path: Path | None, none: bool) -> "Journal":
-    """The journal that the options name."""
-    from platformdirs import user_data_path
-
-    from coat.journal import Journal
-
-    return Journal(None if none else path or user_data_path("coat") / "journal.db")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for; the rest is left to the task and the model."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _context(model: str | None) -> str:
-    """What the model calls its context: a server's is its own."""
-    return "context" if (model or "").startswith("openai:") else "cells"
 
 
 def _question(question: str | None, file: Path | None, line: int, messages: Path | None) -> str:

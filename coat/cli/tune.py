@@ -10,20 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coat.cli.measure import (
-    Data,
-    Download,
-    Jobs,
-    Limit,
-    Set,
-    count_of,
-    loaded,
-    names_in,
-    read_problems,
-    settings_in,
-    value_of,
-)
-from coat.cli.solve import AsJson, JournalFile, Model, NoJournal, Offline, open_journal
+from coat.cli.measuring import Measuring, count_of, measuring, names_in, value_of
+from coat.cli.options import AsJson, Model, takes
 from coat.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,11 +24,10 @@ def register(app: typer.Typer) -> None:
     app.command("tune")(tune)
 
 
+@takes(given=measuring)
 def tune(
     *,
-    task: Annotated[str, typer.Option(help="What kind of problems; `coat tasks` lists them.")],
-    data: Data = None,
-    download: Download = False,
+    given: Measuring,
     model: Model = None,
     strategies: Annotated[
         str | None, typer.Option(help="What may be chosen, with commas between: beam, or beam:keep=2:width=8.")
@@ -48,16 +35,7 @@ def tune(
     tokens: Annotated[str, typer.Option(help="Token budgets of a problem, with commas between.")] = "256,1024",
     samples: Annotated[int, typer.Option(help="Lines by which a problem's difficulty is measured.")] = 8,
     embed: Annotated[bool, typer.Option("--embed", help="Let questions' embeddings tell difficulty too.")] = False,
-    evaluator: Annotated[str, typer.Option(help="Who judges steps: self, prm, verifier, logprob.")] = "self",
-    prm: Annotated[str | None, typer.Option(help="The judge's model, for --evaluator prm.")] = None,
-    limit: Limit = None,
-    jobs: Jobs = 4,
-    seed: Annotated[int, typer.Option(help="Another seed, other made-up problems and another search.")] = 0,
-    settings: Set = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file; default: where --strategy auto looks.")] = None,
-    offline: Offline = False,
-    journal: JournalFile = None,
-    no_journal: NoJournal = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the best strategy for each difficulty and budget. Broken off, the same command goes on where it ended."""
@@ -66,27 +44,30 @@ def tune(
     if samples < 1:
         raise InputError(f"samples must be at least 1, not {samples}")
     budgets = sorted({count_of(each) for each in names_in(tokens)})
-    call = {"evaluator": evaluator, "seed": seed, **settings_in(settings or [])}
     with ExitStack() as stack:
-        problems = read_problems(task, data, limit, seed, download)
-        log = stack.enter_context(closing(open_journal(journal, no_journal)))
-        shared = loaded(stack, task, model, log, prm)
+        problems = given.problems()
+        shared = given.load(stack, model, given.log(stack))
         shared["model"] = _one(shared["model"])
         candidates, left_out = tuning.possible(_candidates(strategies), shared["model"])
         sys.stderr.write("".join(f"coat: {sentence}\n" for sentence in left_out))
         if not candidates:
             raise InputError("no strategy is left to choose from; name others with --strategies")
-        options: dict[str, Any] = {"task": task, "samples": samples, "jobs": jobs, "watch": _watched}
-        measured = tuning.measure(problems, candidates, budgets, **options, **shared, **call)
+        options: dict[str, Any] = {"samples": samples, "jobs": given.jobs, "watch": _watched}
+        measured = tuning.measure(problems, candidates, budgets, **options, **shared, **given.call)
         if embed:
             for each, vector in zip(measured, _embedded([problem.question for _, problem in problems]), strict=True):
                 each.embedding = vector
         name = shared["model"].name
-        about = {"task": task, "model": name, "evaluator": evaluator, "problems": len(problems), "samples": samples}
-        about |= {"seed": seed, "measured": time.strftime("%Y-%m-%d"), "fingerprint": shared["model"].fingerprint}
+        about = {"task": given.task, "model": name, "evaluator": given.call["evaluator"], "problems": len(problems)}
+        about |= {
+            "samples": samples,
+            "seed": given.seed,
+            "measured": time.strftime("%Y-%m-%d"),
+            "fingerprint": shared["model"].fingerprint,
+        }
         about["pass_at_1"] = round(sum(each.pass_at_1 for each in measured) / max(1, len(measured)), 4)
         found = {"version": auto.VERSION, **about, **tuning.tune(measured, candidates, budgets)}
-    file = out or auto.tuned_file(task, name)
+    file = out or auto.tuned_file(given.task, name)
     _write(file, found)
     if as_json:
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")

@@ -1,20 +1,17 @@
 """Trip planning of Natural Plan: cities in an order that fits days, flights and appointments (arXiv 2406.04520)."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
-from coat import prompts
 from coat.errors import IllegalStepError, InputError, UnreadableAnswerError
-from coat.models import LanguageModel, Prompt
-from coat.problem import Kind, Problem
-from coat.tasks.qa import LONGEST, is_unicode, str_of
+from coat.problem import Problem
+from coat.tasks.planning import Planning
+from coat.tasks.qa import LONGEST, is_unicode
 from coat.tasks.trips import Stay, Trip, trip
-from search import Action
 
 STEP = re.compile(r"Day (\d{1,4}) ?[-–] ?(\d{1,4}): (.+)")
 STAY = re.compile(r"(.+) (\d{1,4})-(\d{1,4})")
@@ -37,135 +34,81 @@ LONG = (
     " in Riga between day 5 and day 7. You want to spend 4 days in Cork. You would like to visit Turin for 3 days.\n\n"
     "Here are the cities that have direct flights:\nLyon and Riga, Cork and Lyon, Cork and Turin, Riga and Turin."
 )
-ANSWERED = (
-    (
-        SHORT,
-        (
-            "Day 1-4: Rome",
-            "Left from day 4: Oslo (3 days), Bern (3 days)",
-            "Day 4-6: Bern",
-            "Left from day 6: Oslo (3 days)",
-            "Day 6-8: Oslo",
-        ),
-    ),
-    (
-        LONG,
-        (
-            "Day 1-4: Cork",
-            "Left from day 4: Lyon (2 days), Riga (3 days), Turin (3 days)",
-            "Day 4-5: Lyon",
-            "Left from day 5: Riga (3 days), Turin (3 days)",
-            "Day 5-7: Riga",
-            "Left from day 7: Turin (3 days)",
-            "Day 7-9: Turin",
-        ),
-    ),
+SOLVED = (
+    (SHORT, ("Day 1-4: Rome", "Day 4-6: Bern", "Day 6-8: Oslo")),
+    (LONG, ("Day 1-4: Cork", "Day 4-5: Lyon", "Day 5-7: Riga", "Day 7-9: Turin")),
 )
 CITIES = ("Bari", "Bergen", "Cadiz", "Ghent", "Graz", "Lille", "Malmo", "Odense", "Porto", "Split")
 
 
-class TripPlanning:
+class TripPlanning(Planning[tuple[Stay, ...]]):
     """A trip; a step is the stay in a city, and verified are its days, flights and windows."""
 
     name = "trip"
     summary = "plan a trip of cities, days, direct flights and appointments"
     source = "a generator; github.com/google-deepmind/natural-plan, data/trip_planning.json (CC BY 4.0)"
     sample = " ".join(SHORT.split())
-    step_tokens: int = 24
-    temperature: float = 1.0
-    step_end: tuple[str, ...] = ("\n",)
-    step_complete: tuple[str, ...] = ()
-    kind: Kind = "moves"
-    verifies: bool = True
-    model: str | None = None
-    knobs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    rules = RULES
+    solved = SOLVED
 
-    def read(self, text: str) -> Problem:
-        """The trip in words, or a JSON object as the public file has it.
-
-        Raises:
-            InputError: there is no trip that can be read, or a sentence about it that cannot.
-        """
-        question, plan = text.strip(), None
-        if question.startswith("{"):
-            try:
-                data = json.loads(question)
-                question, plan = str_of(data["prompt_0shot"]).strip(), data.get("golden_plan")
-            except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
-                raise InputError(f'this is no JSON object with a "prompt_0shot" of a trip: {text[:80]!r}') from error
+    def typed(self, text: str) -> Problem:
+        """The trip in words; InputError where there is none that can be read, or a sentence about it that cannot."""
+        question = text.strip()
         if len(question) > LONGEST:
             raise InputError(f"the trip has {len(question)} characters; the most is {LONGEST}")
         if not is_unicode(question):
             raise InputError(f"the trip is not valid Unicode: {question[:80]!r}; write it as UTF-8")
-        return Problem(question, self.name, {"trip": trip(question)}, None if plan is None else _golden(plan))
+        return Problem(question, self.name, {"trip": trip(question)}, None)
 
-    def prompt(self, problem: Problem, model: LanguageModel) -> Prompt:
-        """Instructions, planned trips as earlier turns, and the trip."""
-        return model.chat(prompts.question(prompts.worked(RULES, "", ANSWERED), "lines", problem.question))
+    def recorded(self, record: Mapping[str, Any]) -> Problem:
+        """A record of Natural Plan: the trip in words, and its golden plan."""
+        question = record.get("prompt_0shot")
+        if not isinstance(question, str):
+            raise InputError(f'the record has no text "prompt_0shot" of a trip, only {", ".join(record) or "nothing"}')
+        plan = record.get("golden_plan")
+        return replace(self.typed(question), gold=None if plan is None else _golden(plan))
 
-    def remarks(self, problem: Problem) -> list[str]:
-        """None."""
-        return []
+    def posed(self, problem: Problem) -> str:
+        """As the public file has it."""
+        return problem.question
 
     def depth(self, problem: Problem) -> int:
         """A step for each city."""
         return len(_trip(problem).days)
 
-    def plan(self, problem: Problem, path: Sequence[str]) -> list[Stay]:
-        """The stays of `path`.
+    def start(self, problem: Problem) -> tuple[Stay, ...]:
+        """No stays."""
+        return ()
 
-        Raises:
-            IllegalStepError: a step of the path breaks a rule.
-        """
-        stays: list[Stay] = []
-        for text in path:
-            stay = _stay(text)
-            _trip(problem).check(stays, stay)
-            stays.append(stay)
-        return stays
+    def after(self, problem: Problem, state: tuple[Stay, ...], step: str) -> tuple[Stay, ...]:
+        """`Day 5-9: Rome`: a city not yet visited, by a direct flight, from the day on which the last stay ended."""
+        stay = _stay(step)
+        _trip(problem).check(state, stay)
+        return (*state, stay)
 
-    def parse(self, problem: Problem, path: Sequence[str], text: str, last: bool = False) -> tuple[Action, str]:
-        """`Day 5-9: Rome`: a city not yet visited, by a direct flight, from the day on which the last stay ended.
+    def finished(self, problem: Problem, state: tuple[Stay, ...]) -> bool:
+        """Whether no city is left."""
+        return not _trip(problem).left(state)
 
-        Raises:
-            IllegalStepError: any other text.
-        """
-        step = text.strip()
-        if prompts.steps_back(step, path):
-            return "backtrack", step
-        stays = self.plan(problem, [*path, step])
-        return ("think" if _trip(problem).left(stays) else "answer"), step
-
-    def possible(self, problem: Problem, path: Sequence[str]) -> None:
-        """Nothing can, before the step is complete."""
-
-    def note(self, problem: Problem, path: Sequence[str]) -> str:
+    def told(self, problem: Problem, state: tuple[Stay, ...]) -> str:
         """The day on which the next stay begins, and the cities that are left with their days."""
-        if not path:
-            return ""
-        stays = self.plan(problem, path)
-        left = ", ".join(f"{city} ({days} days)" for city, days in _trip(problem).left(stays).items())
-        return f"Left from day {stays[-1].last}: {left or 'nothing'}\n"
+        left = ", ".join(f"{city} ({days} days)" for city, days in _trip(problem).left(state).items())
+        return f"Left from day {state[-1].last}: {left or 'nothing'}"
 
     def state(self, problem: Problem, path: Sequence[str]) -> str:
         """Where one is, the cities left by name, and the windows missed; the day follows from them."""
-        stays = self.plan(problem, path)
-        wanted = _trip(problem)
+        stays, wanted = self.reached(problem, path), _trip(problem)
         left, missed = sorted(wanted.left(stays)), sorted(map(str, wanted.missed(stays)))
         return f"at {stays[-1].city if stays else 'home'}; left: {', '.join(left)}; missed: {', '.join(missed)}"
 
     def answer(self, problem: Problem, path: Sequence[str]) -> str:
         """The stays, such as `Rome 1-4, Bern 4-6`."""
-        return ", ".join(map(str, self.plan(problem, path)))
-
-    def key(self, answer: str) -> str:
-        """The plan itself: two ways through the cities are two answers."""
-        return answer
+        return ", ".join(map(str, self.reached(problem, path)))
 
     def verify(self, problem: Problem, path: Sequence[str]) -> bool:
         """Whether every step is legal, all cities are visited, the windows kept, and the last day is the trip's."""
         try:
-            return _trip(problem).keeps(self.plan(problem, path))
+            return _trip(problem).keeps(self.reached(problem, path))
         except IllegalStepError:
             return False
 
@@ -178,10 +121,6 @@ class TripPlanning:
         if not all(map(STAY.fullmatch, answer.split(", "))):
             raise UnreadableAnswerError(f"{answer[:80]!r} is no plan like 'Rome 1-4, Bern 4-6'")
         return None if problem.gold is None else answer == problem.gold
-
-    def score(self, problem: Problem, answer: str) -> float | None:
-        """None: there is right and wrong."""
-        return None
 
     def generate(self, lot: Random) -> str:
         """Three to five cities, one or two appointments, and flights along a plan and elsewhere."""
