@@ -118,12 +118,14 @@ def start(
         rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = open_memory(stack, memory)
+        if store is None and settings.brain in ("model", "both"):
+            store = _own(stack, AssociativeMemory(None))
         config: dict[str, Any]
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
         config |= {"model": JOINED.join(each.name for each in (policy, *others)), "fingerprint": policy.fingerprint}
         config |= {"other_fingerprints": [each.fingerprint for each in others]} if others else {}
         config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
-        config |= {} if store is None else {"memory": str(store.path), "memory_state": store.revision}
+        config |= {} if store is None or memory is None else {"memory": str(store.path), "memory_state": store.revision}
         if settings.strategy == "auto" and run is None:
             table = auto.table_for(rules, policy, settings.evaluator, tuned)
             table = auto.with_knobs(table, rules, knobs.keys())

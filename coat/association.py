@@ -49,4 +49,18 @@ def lines(hits: Sequence[Mapping[str, Any]], end: str = "\n") -> str:
     """Recalled hits as lines of the path, each ended by `end`."""
     facts = [hit["text"] for hit in hits if hit["kind"] == "fact"]
     tried = [f"{hit['text']} ({hit['source']})" for hit in hits if hit["kind"] == "episode"]
-    return prompts.recalled(facts, tried, end)
+    associated = [hit["text"] for hit in hits if hit["kind"] == "association"]
+    return prompts.recalled(facts, tried, associated, end)
+
+
+def association_of(text: str, path: Sequence[str], hits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the model associates, as a hit; none where the path or a hit holds it already."""
+    plain = _plain(text)
+    held = [*path, *(hit["text"] for hit in hits)]
+    if not plain or any(plain in _plain(each) for each in held):
+        return []
+    return [{"id": 0, "text": " ".join(text.split()), "source": "the model", "score": 1.0, "kind": "association"}]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

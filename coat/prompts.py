@@ -11,7 +11,9 @@ from search import Action
 
 FACTS = "Facts"
 TRIED = "Tried elsewhere"
+ASSOCIATED = "Associated"
 LABELS: dict[str, Action] = {"Recall": "recall", "Answer": "answer", FACTS: "think", TRIED: "think"}
+LABELS[ASSOCIATED] = "think"
 LABELS |= {"Final Answer": "answer", "回忆": "recall", "答案": "answer"}
 """What a line of a free answer begins with, and the action it stands for; without a label it is a thought."""
 
@@ -190,6 +192,11 @@ WHOLE = 512
 """The most tokens of an answer that comes by a move."""
 
 MOVES: dict[str, Move] = {
+    "associate": Move(
+        "Before the next step: what do you know that helps with it? Write one or two short sentences of facts, none"
+        " that was said above. Do not answer yet.",
+        tokens=64,
+    ),
     "draft": Move("Reply with one whole answer, in the form that is asked for above.", "answer", WHOLE),
     "loss": Move(
         "Two answers to this were compared.\n\nThe better answer:\n{0}\n\nThe worse answer:\n{1}\n\nSay in a few"
@@ -351,14 +358,14 @@ def question(worked: Worked, style: Style, text: str, before: Sequence[Message] 
     return [*system, *turns]
 
 
-def recalled(facts: Sequence[str], tried: Sequence[str], end: str = "\n") -> str:
-    """What the memory recalled as data for the path: facts on one line, what was tried elsewhere on another.
+def recalled(facts: Sequence[str], tried: Sequence[str] = (), associated: Sequence[str] = (), end: str = "\n") -> str:
+    """What was recalled as data for the path: facts on a line, what was tried elsewhere, what the model associates.
 
     Each is ended by `end`, as steps are.
 
     Line breaks inside a text would look like steps, so they become spaces.
     """
-    lines = ((FACTS, facts), (TRIED, tried))
+    lines = ((FACTS, facts), (TRIED, tried), (ASSOCIATED, associated))
     return "".join(f"{label}: {_numbered(texts)}{end}" for label, texts in lines if texts)
 
 

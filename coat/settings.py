@@ -10,6 +10,7 @@ CHOICES = {
     "vote": ("weighted", "majority", "max", "chains"),
     "aggregate": ("last", "min", "mean", "product"),
     "posterior": ("gaussian", "beta"),
+    "brain": ("memory", "model", "both", "none"),
     "style": (None, "lines", "free", "draft"),
 }
 KINDS = {str: "a name", bool: "True or False", int: "a whole number", float: "a number"}
@@ -37,6 +38,7 @@ class Settings:
     `widening` is the power of a node's visits up to which it may be expanded again, `certainty` the probability above
     which a step back is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a
     against F_g; `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one.
+    `brain` says who associates: the memory, the model by itself, both or nobody.
     `threshold` is the judged value above which an ancestor is re-opened by a step back. `verify` lets the task's
     verifier judge answers and end the run. `distinct`: siblings are drawn without replacement, where the model can.
     `episodes`: a state that another branch has reached is not entered again. `rules`: steps that break the task's are
@@ -84,6 +86,7 @@ class Settings:
     threshold: float = 0.5
     accept: float | None = None
     beta: float = 0.1
+    brain: str = "memory"
     recall: int = 3
     recall_threshold: float = 0.4
     verify: bool = True

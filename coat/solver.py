@@ -7,12 +7,13 @@ Execute: the task runs the programs.
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from coat import auto, prompts, strategies
-from coat.association import Associations
+from coat.association import Associations, association_of
 from coat.errors import ContextError, IllegalStepError, InputError
 from coat.evaluators import combine
 from coat.journal import Run
@@ -71,7 +72,11 @@ class Solver:
         self._thoughts = Thoughts(model.capabilities.thinking, settings)
         moves = (self._whole(name) for name in strategies.get(settings.strategy).moves)
         longest = max(self._step_tokens, self._thoughts.step_tokens, *moves)
-        self._budget = Budget(settings.tokens, longest + evaluator.cost(longest))
+        self._associates = settings.brain in ("model", "both")
+        if self._associates and model.capabilities.notation is not None:
+            raise InputError(f"{model.name} was trained on puzzles and associates nothing; leave out --brain")
+        associated = self._whole("associate") if self._associates else 0
+        self._budget = Budget(settings.tokens, longest + evaluator.cost(longest) + associated)
         if settings.tokens is not None and settings.tokens < self._budget.cost:
             raise InputError(
                 f"{settings.tokens} tokens are too few: one step with its judgement may take {self._budget.cost};"
@@ -82,6 +87,7 @@ class Solver:
         self._path_of = tuple(paths)
         self._paths = self._path_of[0]
         self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
+        self._associating: dict[int, int] = {}
         self._drawn: dict[int, int] = {}
         self._seen: dict[tuple[int, Way], tuple[Draw, ...]] = {}
         self._draws: dict[int, tuple[Draw, ...]] = {}
@@ -160,9 +166,12 @@ class Solver:
         seconds = self._run.delivered()
         if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
             self.stop = "seconds"
-        if isinstance(request, Expand):
+        if isinstance(request, Expand) and isinstance(reply, Expansion):
             drawn = (request.model, way(request))
             self._seen[drawn] = self._seen.get(drawn, ()) + self._draws.pop(id(request), ())
+            last = self.tree[request.node]
+            if last.parent is not None and any(map(self._takes_back, reply.steps)):
+                self._observe(last, last.judged or 0.0, False)
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
                 self._note(self.tree[node], value, parts)
@@ -170,15 +179,24 @@ class Solver:
         return self.stop is not None
 
     def _note(self, node: Node, value: float, parts: dict[str, float]) -> None:
-        """Keep a judged step for the other branches, and stop at an answer that is right or good enough."""
+        """Keep an answer that was verified for the other branches, and stop at one that is right or good enough."""
         answers = node.step.action == "answer"
         verdict = bool(parts["verifier"]) if answers and self.settings.verify and "verifier" in parts else None
         if verdict:
             self.stop = "solved"
         elif answers and self.settings.accept is not None and value >= self.settings.accept:
             self.stop = "accepted"
-        if self._associations is not None and verdict is not None:
-            texts = said(self._paths.steps(node))
+        if verdict is not None:
+            self._observe(node, value, verdict)
+
+    def _takes_back(self, step: Step) -> bool:
+        """Whether `step` is a step back that a search takes."""
+        return step.action == "backtrack" and math.exp(step.logprob or 0.0) > self.settings.certainty
+
+    def _observe(self, node: Node, value: float, verdict: bool) -> None:
+        """Keep what `node` ends with as proved or refuted, for the other branches."""
+        texts = said(self._paths.steps(node))
+        if self._associations is not None and texts:
             self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 
     def _take(self, settings: Settings, why: str) -> None:
@@ -221,21 +239,30 @@ class Solver:
         self._issued += 1
         seeds: tuple[int, ...] = ()
         seen: tuple[Draw, ...] = ()
+        first = False
         best = self._best() if isinstance(request, Evaluate) and isinstance(self._evaluator, Comparing) else None
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
             seen = self._seen.get((request.model, way(request)), ())
-            if node.id not in self._recalled:
+            if first := node.id not in self._recalled:
                 self._recalled[node.id] = asyncio.ensure_future(self._recall(node, logged))
-        return self._answer(request, seeds, seen, best, logged)
+        return self._answer(request, seeds, seen, best, logged, first)
 
     async def _answer(
-        self, request: Request, seeds: tuple[int, ...], seen: tuple[Draw, ...], best: Node | None, logged: bool
+        self,
+        request: Request,
+        seeds: tuple[int, ...],
+        seen: tuple[Draw, ...],
+        best: Node | None,
+        logged: bool,
+        first: bool,
     ) -> Reply:
         await self._turn(logged)
         if isinstance(request, Expand):
-            return await self._expand(request, seeds, seen)
+            expansion = await self._expand(request, seeds, seen)
+            associated = self._associating.get(request.node, 0) if first else 0
+            return replace(expansion, tokens=expansion.tokens + associated)
         if isinstance(request, Evaluate):
             return await self._evaluate(request, best)
         return await self._execute(request)
@@ -267,7 +294,7 @@ class Solver:
             if move is None
             else replace(sampling, max_tokens=self._whole(request.move), stop=(), complete=())
         )
-        ids = tuple(hit["id"] for hit in hits)
+        ids = tuple(hit["id"] for hit in hits if hit["id"])
         account.expansions += 1
         try:
             distinct = request.distinct and model.capabilities.distinct
@@ -326,9 +353,17 @@ class Solver:
         return self._associate(node, 0 if self._associations is None else self._associations.episodes, logged)
 
     async def _associate(self, node: Node, episodes: int, logged: bool) -> list[dict[str, Any]]:
-        if self._associations is None:
+        if self._associations is None or self.settings.brain == "none":
             return []
         await self._turn(logged)
+        hits = [] if self.settings.brain == "model" else await self._remember(node, self._associations, episodes)
+        hits += await self._imagine(node, hits) if self._associates else []
+        self.hits[node.id] = hits
+        self.usage.recalls += 1
+        return hits
+
+    async def _remember(self, node: Node, associations: Associations, episodes: int) -> list[dict[str, Any]]:
+        """What the memory associates with the path to `node`; in a replay, what it did."""
         hits = self._run.recall(node.id)
         if hits is None:
             asked = self.problem.question
@@ -336,11 +371,26 @@ class Solver:
                 asked = f"{asked} {prompts.label(node.step.text)[1]}"
             known = [number for each in self.tree.up(node.id) for number in each.recalled]
             texts = [step.text for step in self._paths.steps(node)]
-            hits = await asyncio.to_thread(self._associations.recall, asked, texts, known, episodes)
+            hits = await asyncio.to_thread(associations.recall, asked, texts, known, episodes)
             self._run.recalled(node.id, hits)
-        self.hits[node.id] = hits
-        self.usage.recalls += 1
-        return hits
+        return list(hits)
+
+    async def _imagine(self, node: Node, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What the model associates by itself; what that costs is booked on the node's first expansion."""
+        move, request = prompts.MOVES["associate"], Expand(node.id, 1, move="associate")
+        sampling = Sampling(self._whole("associate"), temperature=self._temperature(request))
+        seed = int.from_bytes(hashlib.sha256(f"{self.settings.seed}:{node.id}:associate".encode()).digest()[:4])
+        account = self.usage.fork()
+        try:
+            asked = SampleRequest(self._paths.turned(request, move), (seed,), sampling)
+            (completion,) = await self._models[0].sample(asked, account)
+        except ContextError:
+            return []
+        finally:
+            self._associating[node.id] = account.spent
+            self.usage.add(account)
+        earlier = [hit for each in self.tree.up(node.id) for hit in self.hits.get(each.id, ())]
+        return association_of(completion.text, [step.text for step in self._paths.steps(node)], [*hits, *earlier])
 
     # Evaluate.
 
