@@ -177,6 +177,10 @@ class Move:
     answers: bool = False
     reads: Callable[[str], object] = str
 
+    def most(self, step_tokens: int | None) -> int:
+        """The most tokens of what comes, where steps have at most `step_tokens`."""
+        return min(self.tokens, step_tokens or self.tokens)
+
 
 def choice(text: str) -> int | None:
     """Which of two things a judgement ends with, 0 or 1; None where it ends with neither.

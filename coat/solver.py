@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from coat import auto, prompts, strategies
-from coat.association import Associations, association_of
+from coat.association import Associations
+from coat.brain import Brain, Hit
 from coat.errors import ContextError, IllegalStepError, InputError
-from coat.evaluators import combine
 from coat.journal import Run
-from coat.judging import Comparing, Evaluator, Path
+from coat.judging import Evaluator
 from coat.models import JOINED, Completion, Draw, LanguageModel, Rules, SampleRequest, Sampling
 from coat.paths import Paths, Way, way
 from coat.problem import Problem
@@ -27,6 +27,7 @@ from coat.tasks import Programs, Task
 from coat.thoughts import Thoughts, begun, check_thought, said
 from coat.trace import Tree
 from coat.usage import Usage
+from coat.verdicts import Verdicts
 from search import (
     Budget,
     Evaluate,
@@ -41,9 +42,6 @@ from search import (
     Step,
     drive,
 )
-
-Judgement = tuple[float, dict[str, float]]
-"""A value in [0, 1], and its parts by name."""
 
 
 class Solver:
@@ -63,31 +61,29 @@ class Solver:
     ) -> None:
         self.problem, self.task, self.settings = problem, task, settings
         self.tree, self.usage = Tree(), Usage()
-        self.hits: dict[int, list[dict[str, Any]]] = {}
+        self.hits: dict[int, list[Hit]] = {}
         self.stop: Stop | None = None
         self._plan, self._strategy = plan, settings.strategy
         self._chosen: list[str] = []
-        self._models, self._evaluator, self._run, self._associations = (model, *others), evaluator, run, associations
+        self._models, self._run = (model, *others), run
         self._step_tokens = settings.step_tokens or task.step_tokens
         self._thoughts = Thoughts(model.capabilities.thinking, settings)
-        moves = (self._whole(name) for name in strategies.get(settings.strategy).moves)
+        known = (self._thoughts, self.usage, self.hits)
+        paths = (Paths(self.tree, problem, task, each, *known, number) for number, each in enumerate(self._models))
+        self._path_of = tuple(paths)
+        self._paths = self._path_of[0]
+        known_too = (self.tree, problem, task, self._paths)
+        self._brain = Brain(*known_too, model, settings, run, self.usage, self.hits, associations)
+        self._verdicts = Verdicts(*known_too, self._thoughts, evaluator, self._brain, settings, self.usage)
+        moves = (prompts.MOVES[name].most(settings.step_tokens) for name in strategies.get(settings.strategy).moves)
         longest = max(self._step_tokens, self._thoughts.step_tokens, *moves)
-        self._associates = settings.brain in ("model", "both")
-        if self._associates and model.capabilities.notation is not None:
-            raise InputError(f"{model.name} was trained on puzzles and associates nothing; leave out --brain")
-        associated = self._whole("associate") if self._associates else 0
-        self._budget = Budget(settings.tokens, longest + evaluator.cost(longest) + associated)
+        self._budget = Budget(settings.tokens, longest + evaluator.cost(longest) + self._brain.cost)
         if settings.tokens is not None and settings.tokens < self._budget.cost:
             raise InputError(
                 f"{settings.tokens} tokens are too few: one step with its judgement may take {self._budget.cost};"
                 " raise --tokens, or shorten steps with --step-tokens"
             )
-        known = (self._thoughts, self.usage, self.hits)
-        paths = (Paths(self.tree, problem, task, each, *known, number) for number, each in enumerate(self._models))
-        self._path_of = tuple(paths)
-        self._paths = self._path_of[0]
-        self._recalled: dict[int, asyncio.Future[list[dict[str, Any]]]] = {}
-        self._associating: dict[int, int] = {}
+        self._recalled: dict[int, asyncio.Future[list[Hit]]] = {}
         self._drawn: dict[int, int] = {}
         self._seen: dict[tuple[int, Way], tuple[Draw, ...]] = {}
         self._draws: dict[int, tuple[Draw, ...]] = {}
@@ -96,10 +92,6 @@ class Solver:
         self._interrupted = False
         self._issued = 0
         self._live = asyncio.Event()
-
-    def _whole(self, move: str) -> int:
-        """The most tokens of what a move brings, which comes to the end of the model's turn."""
-        return min(prompts.MOVES[move].tokens, self.settings.step_tokens or prompts.MOVES[move].tokens)
 
     def interrupt(self) -> None:
         """End the search with the best answer so far; to be called on its event loop."""
@@ -157,7 +149,7 @@ class Solver:
         """Why a search that ended by itself did."""
         if self._budget.refused:
             return "tokens"
-        if self._context_full:
+        if self._context_full or self._verdicts.context_full:
             return "context"
         return "simulations" if self.tree[0].available else "exhausted"
 
@@ -171,7 +163,7 @@ class Solver:
             self._seen[drawn] = self._seen.get(drawn, ()) + self._draws.pop(id(request), ())
             last = self.tree[request.node]
             if last.parent is not None and any(map(self._takes_back, reply.steps)):
-                self._observe(last, last.judged or 0.0, False)
+                self._brain.observe(last, last.judged or 0.0, False)
         if isinstance(request, Evaluate) and isinstance(reply, Evaluation):
             for node, value, parts in zip(request.nodes, reply.values, reply.parts, strict=True):
                 self._note(self.tree[node], value, parts)
@@ -187,17 +179,11 @@ class Solver:
         elif answers and self.settings.accept is not None and value >= self.settings.accept:
             self.stop = "accepted"
         if verdict is not None:
-            self._observe(node, value, verdict)
+            self._brain.observe(node, value, verdict)
 
     def _takes_back(self, step: Step) -> bool:
         """Whether `step` is a step back that a search takes."""
         return step.action == "backtrack" and math.exp(step.logprob or 0.0) > self.settings.certainty
-
-    def _observe(self, node: Node, value: float, verdict: bool) -> None:
-        """Keep what `node` ends with as proved or refuted, for the other branches."""
-        texts = said(self._paths.steps(node))
-        if self._associations is not None and texts:
-            self._associations.observe(texts[-1], self.task.note(self.problem, texts).strip(), value, verdict)
 
     def _take(self, settings: Settings, why: str) -> None:
         """Go on with what `auto` chose."""
@@ -240,7 +226,7 @@ class Solver:
         seeds: tuple[int, ...] = ()
         seen: tuple[Draw, ...] = ()
         first = False
-        best = self._best() if isinstance(request, Evaluate) and isinstance(self._evaluator, Comparing) else None
+        best = self._verdicts.best() if isinstance(request, Evaluate) else None
         if isinstance(request, Expand):
             node = self.tree[request.node]
             seeds = self._seeds(node.id, request.width)
@@ -261,10 +247,10 @@ class Solver:
         await self._turn(logged)
         if isinstance(request, Expand):
             expansion = await self._expand(request, seeds, seen)
-            associated = self._associating.get(request.node, 0) if first else 0
+            associated = self._brain.paid.get(request.node, 0) if first else 0
             return replace(expansion, tokens=expansion.tokens + associated)
         if isinstance(request, Evaluate):
-            return await self._evaluate(request, best)
+            return await self._verdicts.evaluate(request, best)
         return await self._execute(request)
 
     async def _turn(self, logged: bool) -> None:
@@ -292,7 +278,7 @@ class Solver:
         sampling = (
             self._thoughts.sampling(steps, sampling)
             if move is None
-            else replace(sampling, max_tokens=self._whole(request.move), stop=(), complete=())
+            else replace(sampling, max_tokens=move.most(self.settings.step_tokens), stop=(), complete=())
         )
         ids = tuple(hit["id"] for hit in hits if hit["id"])
         account.expansions += 1
@@ -348,114 +334,13 @@ class Solver:
         names = (f"{self.settings.seed}:{node}:{n}".encode() for n in range(first, first + width))
         return tuple(int.from_bytes(hashlib.sha256(name).digest()[:4]) for name in names)
 
-    def _recall(self, node: Node, logged: bool) -> Awaitable[list[dict[str, Any]]]:
-        """What the memory has for the expansion of `node`; once a node, so that the path to its children stays one."""
-        return self._associate(node, 0 if self._associations is None else self._associations.episodes, logged)
+    def _recall(self, node: Node, logged: bool) -> Awaitable[list[Hit]]:
+        """What goes with the expansion of `node`; once a node, so that the path to its children stays one."""
+        return self._associate(node, self._brain.episodes, logged)
 
-    async def _associate(self, node: Node, episodes: int, logged: bool) -> list[dict[str, Any]]:
-        if self._associations is None or self.settings.brain == "none":
-            return []
+    async def _associate(self, node: Node, episodes: int, logged: bool) -> list[Hit]:
         await self._turn(logged)
-        hits = [] if self.settings.brain == "model" else await self._remember(node, self._associations, episodes)
-        hits += await self._imagine(node, hits) if self._associates else []
-        self.hits[node.id] = hits
-        self.usage.recalls += 1
-        return hits
-
-    async def _remember(self, node: Node, associations: Associations, episodes: int) -> list[dict[str, Any]]:
-        """What the memory associates with the path to `node`; in a replay, what it did."""
-        hits = self._run.recall(node.id)
-        if hits is None:
-            asked = self.problem.question
-            if node.step.action == "recall":
-                asked = f"{asked} {prompts.label(node.step.text)[1]}"
-            known = [number for each in self.tree.up(node.id) for number in each.recalled]
-            texts = [step.text for step in self._paths.steps(node)]
-            hits = await asyncio.to_thread(associations.recall, asked, texts, known, episodes)
-            self._run.recalled(node.id, hits)
-        return list(hits)
-
-    async def _imagine(self, node: Node, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What the model associates by itself; what that costs is booked on the node's first expansion."""
-        move, request = prompts.MOVES["associate"], Expand(node.id, 1, move="associate")
-        sampling = Sampling(self._whole("associate"), temperature=self._temperature(request))
-        seed = int.from_bytes(hashlib.sha256(f"{self.settings.seed}:{node.id}:associate".encode()).digest()[:4])
-        account = self.usage.fork()
-        try:
-            asked = SampleRequest(self._paths.turned(request, move), (seed,), sampling)
-            (completion,) = await self._models[0].sample(asked, account)
-        except ContextError:
-            return []
-        finally:
-            self._associating[node.id] = account.spent
-            self.usage.add(account)
-        earlier = [hit for each in self.tree.up(node.id) for hit in self.hits.get(each.id, ())]
-        return association_of(completion.text, [step.text for step in self._paths.steps(node)], [*hits, *earlier])
-
-    # Evaluate.
-
-    def _best(self) -> Node | None:
-        """The best answer that the evaluator has judged so far."""
-        name = self._evaluator.name
-        judged = [node for node in self.tree.terminals() if name in node.parts]
-        return max(judged, key=lambda node: node.parts[name], default=None)
-
-    async def _evaluate(self, request: Evaluate, best: Node | None) -> Evaluation:
-        account = self.usage.fork()
-        nodes = [self.tree[node] for node in request.nodes]
-        try:
-            if isinstance(self._evaluator, Comparing):
-                judged = await self._compare(self._evaluator, nodes, best, account)
-            else:
-                judged = await asyncio.gather(*(self._judge(node, account) for node in nodes))
-        finally:
-            self.usage.add(account)
-        self.usage.evaluations += len(request.nodes)
-        return Evaluation(tuple(value for value, _ in judged), tuple(parts for _, parts in judged), account.spent)
-
-    async def _compare(
-        self, evaluator: Comparing, nodes: Sequence[Node], best: Node | None, account: Usage
-    ) -> list[Judgement]:
-        """As `_judge` says of each of `nodes`, by each other and the `best` answer so far."""
-        verdicts = await asyncio.gather(*map(self._verdict, nodes))
-        left = [self._path(node) for node, verdict in zip(nodes, verdicts, strict=True) if verdict is None]
-        parts = iter(await evaluator.compare(left, None if best is None else self._path(best), account))
-        pairs = zip(nodes, verdicts, strict=True)
-        return [verdict or await self._weigh(node, next(parts)) for node, verdict in pairs]
-
-    async def _judge(self, node: Node, account: Usage) -> Judgement:
-        """V of the path to `node`, and its parts."""
-        if verdict := await self._verdict(node):
-            return verdict
-        try:
-            parts = await self._evaluator.evaluate(self._path(node), account)
-        except ContextError:
-            self._context_full = True
-            return 0.0, {}
-        return await self._weigh(node, parts)
-
-    async def _verdict(self, node: Node) -> Judgement | None:
-        """What the task's verifier says of an answer; None where it is not asked, or cannot tell."""
-        if node.step.action != "answer" or not self.settings.verify:
-            return None
-        verdict = await asyncio.to_thread(self.task.verify, self.problem, said(self._paths.steps(node)))
-        return None if verdict is None else (float(verdict), {"verifier": float(verdict)})
-
-    def _path(self, node: Node) -> Path:
-        steps = self._paths.steps(node)
-        bare = tuple(map(self._thoughts.bare, steps))
-        return Path(self.problem, bare, self._paths.closed(node), self._thoughts.ending(steps), node.parts)
-
-    async def _weigh(self, node: Node, parts: dict[str, float]) -> Judgement:
-        """The evaluator's value of the path to `node`, weighed against what was recalled for it."""
-        value = parts.get(self._evaluator.name, 0.0)
-        hits = await self._recalled[node.parent or 0]
-        if self._associations is None or not hits:
-            return value, parts
-        texts = [self._thoughts.bare(step).text for step in self._paths.steps(node)]
-        associated = await asyncio.to_thread(self._associations.weigh, hits, texts[-1], texts[:-1])
-        value = combine(value, associated, self.settings.beta)
-        return value, {**parts, "F_g": parts.get(self._evaluator.name, 0.0), "F_a": associated}
+        return await self._brain.associate(node, episodes)
 
     # Execute.
 

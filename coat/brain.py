@@ -1,0 +1,119 @@
+"""Who associates in a run, and what with: the memory, the model by itself, both or nobody (CoAT, arXiv 2502.02390).
+
+What is associated with a path stays on it: everything below the node was sampled after it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from coat import prompts
+from coat.association import Associations, association_of
+from coat.errors import ContextError, InputError
+from coat.evaluators import combine
+from coat.journal import Run
+from coat.models import LanguageModel, SampleRequest, Sampling
+from coat.paths import Paths
+from coat.problem import Problem
+from coat.settings import Settings
+from coat.tasks import Task
+from coat.thoughts import said
+from coat.trace import Tree
+from coat.usage import Usage
+from search import Expand, Node
+
+Hit = dict[str, Any]
+"""What was recalled, as plain data: id, text, source, score, kind."""
+MOVE = "associate"
+
+
+class Brain:
+    """What one run associates; `hits` holds it by node, `paid` the tokens that the model's own associations cost."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        problem: Problem,
+        task: Task,
+        paths: Paths,
+        model: LanguageModel,
+        settings: Settings,
+        run: Run,
+        usage: Usage,
+        hits: dict[int, list[Hit]],
+        associations: Associations | None,
+    ) -> None:
+        """Raises InputError where the model is to associate, and writes a notation of its own."""
+        self.hits, self.paid = hits, dict[int, int]()
+        self._tree, self._problem, self._task, self._paths, self._model = tree, problem, task, paths, model
+        self._settings, self._run, self._usage, self._memory = settings, run, usage, associations
+        self._imagines = settings.brain in ("model", "both")
+        if self._imagines and model.capabilities.notation is not None:
+            raise InputError(f"{model.name} was trained on puzzles and associates nothing; leave out --brain")
+
+    @property
+    def cost(self) -> int:
+        """The most tokens that associating with a node may take."""
+        return prompts.MOVES[MOVE].most(self._settings.step_tokens) if self._imagines else 0
+
+    @property
+    def episodes(self) -> int:
+        """How many steps were kept for the other branches so far."""
+        return 0 if self._memory is None else self._memory.episodes
+
+    async def associate(self, node: Node, episodes: int) -> list[Hit]:
+        """What goes with the path to `node`, from facts and the first `episodes`; asked for once a node."""
+        if self._memory is None or self._settings.brain == "none":
+            return []
+        hits = [] if self._settings.brain == "model" else await self._recall(self._memory, node, episodes)
+        hits += await self._imagine(node, hits) if self._imagines else []
+        self.hits[node.id] = hits
+        self._usage.recalls += 1
+        return hits
+
+    async def _recall(self, memory: Associations, node: Node, episodes: int) -> list[Hit]:
+        """What the memory associates; in a replay, what it did."""
+        hits = self._run.recall(node.id)
+        if hits is None:
+            asked = self._problem.question
+            if node.step.action == "recall":
+                asked = f"{asked} {prompts.label(node.step.text)[1]}"
+            known = [number for each in self._tree.up(node.id) for number in each.recalled]
+            hits = await asyncio.to_thread(memory.recall, asked, self._texts(node), known, episodes)
+            self._run.recalled(node.id, hits)
+        return list(hits)
+
+    async def _imagine(self, node: Node, hits: Sequence[Hit]) -> list[Hit]:
+        """What the model associates by itself; nothing where there is no room for it."""
+        temperature = self._settings.temperature
+        sampling = Sampling(self.cost, temperature=self._task.temperature if temperature is None else temperature)
+        seed = int.from_bytes(hashlib.sha256(f"{self._settings.seed}:{node.id}:{MOVE}".encode()).digest()[:4])
+        account = self._usage.fork()
+        try:
+            prompt = self._paths.turned(Expand(node.id, 1, move=MOVE), prompts.MOVES[MOVE])
+            (completion,) = await self._model.sample(SampleRequest(prompt, (seed,), sampling), account)
+        except ContextError:
+            return []
+        finally:
+            self.paid[node.id] = account.spent
+            self._usage.add(account)
+        earlier = [hit for each in self._tree.up(node.id) for hit in self.hits.get(each.id, ())]
+        return association_of(completion.text, self._texts(node), [*hits, *earlier])
+
+    def _texts(self, node: Node) -> list[str]:
+        return [step.text for step in self._paths.steps(node)]
+
+    def observe(self, node: Node, value: float, verdict: bool) -> None:
+        """Keep what `node` ends with as proved or refuted, for the other branches."""
+        texts = said(self._paths.steps(node))
+        if self._memory is not None and texts:
+            self._memory.observe(texts[-1], self._task.note(self._problem, texts).strip(), value, verdict)
+
+    async def weigh(self, node: Node, value: float, texts: Sequence[str]) -> tuple[float, dict[str, float]]:
+        """`value`, that of the steps `texts` to `node`, with β times F_a of what was recalled for it; and the parts."""
+        hits = self.hits.get(node.parent or 0, ())
+        if self._memory is None or not hits:
+            return value, {}
+        associated = await asyncio.to_thread(self._memory.weigh, hits, texts[-1], texts[:-1])
+        return combine(value, associated, self._settings.beta), {"F_g": value, "F_a": associated}
