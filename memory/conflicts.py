@@ -1,0 +1,57 @@
+"""Facts that cannot both hold: the same words, but for one value or a negation.
+
+No model reads them, so that this is a suspicion, which is told, and never a reason to drop a fact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+ALIKE = 0.6
+"""The least share of words that two contradicting texts have in common."""
+LONGEST = 4
+"""The most words of a value in which they differ."""
+
+_WORDS = re.compile(r"\d[\d.,:/%-]*\d%?|\d+%?|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_]+")
+_SHORT = re.compile(r"(?<=\w)n['’]t\b|(?<=\bcan)not\b", re.IGNORECASE)
+_NEGATIONS = {"not", "no", "never", "不", "没", "沒", "未", "無", "无", "非"}
+_CARRIERS = {"do", "does", "did"}
+"""Words that come and go with a negation."""
+
+
+def contradict(one: str, other: str) -> bool:
+    """Whether two texts say the same of the same subject but for one number, one name, or a negation.
+
+    They must begin alike: the subject comes first. Where they differ in two places, the one may explain the other ("In
+    1990 … 100", "In 2000 … 120").
+
+    >>> contradict("The Seine is 777 km long.", "The Seine is 775 km long.")
+    True
+    >>> contradict("Paris lies on the Seine.", "Rome lies on the Tiber.")
+    False
+    """
+    left, right = (_WORDS.findall(_SHORT.sub(" not", text)) for text in (one, other))
+    plain, others = ([word.casefold() for word in words] for words in (left, right))
+    matcher = SequenceMatcher(None, plain, others, autojunk=False)
+    changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
+    if len(changes) != 1 or matcher.ratio() < ALIKE:
+        return False
+    _, start, end, begin, stop = changes[0]
+    gone, come = left[start:end], right[begin:stop]
+    if _negates(gone, come) or _negates(come, gone):
+        return True
+    return start > 0 and all(0 < len(value) <= LONGEST and all(map(_is_value, value)) for value in (gone, come))
+
+
+def _negates(gone: Sequence[str], come: Sequence[str]) -> bool:
+    """Whether the only change is that a negation came."""
+    plain = [word.casefold() for word in come]
+    negations = [word for word in plain if word in _NEGATIONS]
+    return not gone and len(negations) == 1 and all(word in _CARRIERS or word in _NEGATIONS for word in plain)
+
+
+def _is_value(word: str) -> bool:
+    """A number, a name, or a character of a script without capitals."""
+    return word[0].isdigit() or word[0].isupper() or not (word[0].islower() or word[0].isupper())

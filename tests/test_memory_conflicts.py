@@ -1,0 +1,35 @@
+"""Facts that may contradict each other."""
+
+import pytest
+
+from memory.conflicts import contradict
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("The Seine is 777 km long.", "The Seine is 775 km long.", True),
+        ("The capital of Australia is Canberra.", "The capital of Australia is Sydney.", True),
+        ("Ada Lovelace was born in London in 1815.", "Ada Lovelace was born in London in 1852.", True),
+        ("The office moved to New York City.", "The office moved to Los Angeles.", True),
+        ("The bridge is open.", "The bridge is not open.", True),
+        ("Birds cannot swim here.", "Birds can swim here.", True),
+        ("Some birds do not fly.", "Some birds fly.", True),
+        ("The door isn't locked.", "The door is locked.", True),
+        ("东京的人口是一千万。", "东京的人口是两千万。", True),
+        ("他是老师。", "他不是老师。", True),
+        ("The rate is 3.5%.", "The rate is 4%.", True),
+        # the subject differs, nothing differs, or something else does
+        ("Paris lies on the Seine.", "Rome lies on the Tiber.", False),
+        ("Berlin is a capital.", "Madrid is a capital.", False),
+        ("The Seine is 777 km long.", "The Seine is 777 km long.", False),
+        ("In 1990 the town had 100 people.", "In 2000 the town had 120 people.", False),
+        ("Paris is a city in France.", "Paris is a town in France.", False),
+        ("The Seine is 777 km long.", "The Seine flows through Paris and reaches the sea at Le Havre.", False),
+        ("", "", False),
+        ("7", "8", False),
+    ],
+)
+def test_one_value_of_the_same_subject_makes_a_contradiction(one: str, other: str, expected: bool) -> None:
+    assert contradict(one, other) is expected
+    assert contradict(other, one) is expected
