@@ -48,7 +48,7 @@ check: install
 # What the benchmarks compare with: two libraries, and a llama-server from the very source that llama-cpp-python came in.
 PEERS := $(VENV)/peers
 peers: install
-	$(BIN)/python -m pip install --quiet "treequest==0.3.3"
+	$(BIN)/python -m pip install --quiet "treequest==0.3.3" "chromadb==1.5.9" "mem0ai==2.2.1"
 	$(BIN)/python -m pip install --quiet --no-deps "llm-reasoners==1.0.2"
 	mkdir -p '$(PEERS)'
 	$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest '$(PEERS)' \

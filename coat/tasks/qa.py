@@ -128,8 +128,8 @@ class QuestionAnswering:
             raise IllegalStepError("the step is not valid Unicode")
         if step in path:
             raise IllegalStepError(f"{step!r} was said before")
-        if label in (prompts.FACTS, prompts.TRIED):
-            raise IllegalStepError("what was looked up or tried comes from the memory alone")
+        if label in (prompts.FACTS, prompts.TRIED, prompts.ASSOCIATED):
+            raise IllegalStepError("what was looked up, tried or associated is told, and is no step")
         return prompts.LABELS[label] if label else "answer" if last and self.style == "free" else "think", step
 
     def possible(self, problem: Problem, path: Sequence[str]) -> None:
