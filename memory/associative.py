@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from memory import index as vector_index
+from memory import index_file
 from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
 from memory.errors import InputError, StorageError
 from memory.facts import Fact, FactStore, check_embedder, digest
@@ -228,7 +229,7 @@ class AssociativeMemory:
         with self._lock:
             index = self._synced()
             if index.revision != self._on_disk:
-                vector_index.write(index, file)
+                index_file.write(index, file)
                 self._on_disk = index.revision
 
     def close(self) -> None:
@@ -260,7 +261,7 @@ class AssociativeMemory:
         self._check_dimension()
         index, file, dimension = self._index, self._index_file, self._embedder.dimension
         if index is None and file:
-            index = vector_index.read(file, self._facts.revision(), dimension)
+            index = index_file.read(file, self._facts, dimension)
             self._on_disk = index.revision if index else ""
         index = index or vector_index.empty(dimension)
         vector_index.catch_up(index, self._facts)

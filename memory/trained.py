@@ -1,0 +1,99 @@
+"""The trained index for many vectors: lists around centroids, of which a search looks into the nearest few.
+
+An inverted file (IVF, faiss's `IndexIVFScalarQuantizer`): k-means gives the centroids, and a vector is kept in the
+list of its nearest one, as 8 bits for each dimension of its difference from the centroid (SQ8). That is a quarter of
+its bytes, and the cosines are off by some thousandths, which is why the best are ranked again by whoever searches.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memory.embedders import Vectors
+
+LISTS = 4
+"""Lists for each square root of the number of vectors.
+
+"""
+TRAINING = 40
+"""Vectors that k-means sees for each list; faiss asks for at least 39."""
+ITERATIONS = 6
+"""Rounds of k-means.
+
+"""
+PROBES = 32
+"""Lists that a search looks into at least.
+
+"""
+LOOKED_AT = 16
+"""A search looks into so many lists that they hold so many times the vectors it is to find."""
+
+
+def load_faiss() -> Any:
+    """The module faiss."""
+    with warnings.catch_warnings():  # SWIG's types warn about themselves on newer Pythons
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import faiss
+    return faiss
+
+
+def lists(total: int) -> int:
+    """How many lists an index of `total` vectors has.
+
+    >>> lists(1_000_000)
+    4000
+    """
+    return round(LISTS * math.sqrt(total))
+
+
+def training_size(total: int) -> int:
+    """How many of `total` vectors an index is trained with.
+
+    >>> training_size(1_000_000), training_size(20_000)
+    (160000, 20000)
+    """
+    return min(total, TRAINING * lists(total))
+
+
+def make(sample: Vectors, total: int) -> Any:
+    """An index without vectors for `total` of them, trained with `sample`: float32, (n, d), unit rows."""
+    faiss = load_faiss()
+    centroids, dimension = faiss.IndexFlatIP(sample.shape[1]), sample.shape[1]
+    count, kind = min(lists(total), len(sample)), faiss.ScalarQuantizer.QT_8bit
+    index = faiss.IndexIVFScalarQuantizer(centroids, dimension, count, kind, faiss.METRIC_INNER_PRODUCT)
+    index.cp.niter, index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = ITERATIONS, 1, TRAINING
+    index.train(sample)
+    return index
+
+
+def search(index: Any, queries: Vectors, n: int, selector: Any) -> NDArray[np.int64]:
+    """The ids (m, n) of vectors near to `queries`, float32 (m, d), that faiss's `selector` lets through.
+
+    It looks into more lists, in the end into all, before it finds fewer than `n` for a query; -1 stands for the rest.
+    """
+    wanted = math.ceil(LOOKED_AT * n * index.nlist / max(index.ntotal, 1))
+    probes = min(max(PROBES, wanted), index.nlist)
+    while True:
+        chosen = load_faiss().SearchParametersIVF(sel=selector, nprobe=probes)
+        _, ids = index.search(queries, n, params=chosen)
+        if probes == index.nlist or (ids[:, -1] >= 0).all():
+            found: NDArray[np.int64] = ids
+            return found
+        probes = min(4 * probes, index.nlist)
+
+
+def ids(index: Any) -> NDArray[np.int64]:
+    """The ids of all vectors in the index."""
+    import numpy as np
+
+    parts, held = [np.zeros(0, dtype=np.int64)], index.invlists
+    for number in range(index.nlist):
+        if size := held.list_size(number):
+            parts.append(load_faiss().rev_swig_ptr(held.get_ids(number), size).copy())
+    return np.concatenate(parts)
