@@ -13,8 +13,9 @@ from memory import SentenceTransformerEmbedder
 
 if TYPE_CHECKING:
     import numpy as np
-    from memory.embedders import Vectors
     from numpy.typing import NDArray
+
+    from memory.embedders import Vectors
 
 FILES = (
     "hotpotqa/hipporag_train_100_corpus.json",
