@@ -87,6 +87,8 @@ def catch_up(index: VectorIndex, facts: FactStore, progress: Progress | None = N
 
     if facts.revision() == index.revision:
         return
+    if progress:
+        progress(0, facts.count())
     _fit(index, facts)
     more = True
     while more:
@@ -113,9 +115,10 @@ def nearest(index: VectorIndex, facts: FactStore, queries: Vectors, n: int, up_t
     than `n` unless there are no more facts.
     """
     selector = load_faiss().IDSelectorRange(0, up_to + 1)
-    if index.trained:
-        return _reranked(index, facts, queries, n, selector)
-    scores, ids = index.faiss.search(queries, n, params=load_faiss().SearchParameters(sel=selector))
+    with trained.one_thread():
+        if index.trained:
+            return _reranked(index, facts, queries, n, selector)
+        scores, ids = index.faiss.search(queries, n, params=load_faiss().SearchParameters(sel=selector))
     found = _distinct(ids)
     vectors = index.faiss.reconstruct_batch(found)
     return Neighbours(scores, ids, dict(zip(found.tolist(), vectors, strict=True)))
