@@ -233,6 +233,7 @@ class AssociativeMemory:
         file = self._index_file
         if file is None or self._facts.embedder() is None:
             return
+        self._check_dimension()
         with self._lock:
             index = self._synced(progress)
             if index.revision != self._on_disk:
