@@ -29,12 +29,11 @@ ITERATIONS = 6
 """Rounds of k-means.
 
 """
-PROBES = 32
-"""Lists that a search looks into at least.
+SCANNED = 16_000
+"""A search looks into so many lists that they hold so many vectors, or `SCANNED_EACH` for each that it is to find.
 
 """
-LOOKED_AT = 16
-"""A search looks into so many lists that they hold so many times the vectors it is to find."""
+SCANNED_EACH = 16
 
 
 def load_faiss() -> Any:
@@ -95,8 +94,8 @@ def search(index: Any, queries: Vectors, n: int, selector: Any) -> NDArray[np.in
 
     It looks into more lists, in the end into all, before it finds fewer than `n` for a query; -1 stands for the rest.
     """
-    wanted = math.ceil(LOOKED_AT * n * index.nlist / max(index.ntotal, 1))
-    probes = min(max(PROBES, wanted), index.nlist)
+    share = max(SCANNED, SCANNED_EACH * n) / max(index.ntotal, 1)
+    probes = min(math.ceil(share * index.nlist), index.nlist)
     while True:
         chosen = load_faiss().SearchParametersIVF(sel=selector, nprobe=probes)
         _, ids = index.search(queries, n, params=chosen)

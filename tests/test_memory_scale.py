@@ -19,7 +19,8 @@ QUESTION = "Where does the river of city 7 flow?"
 def small(monkeypatch):
     monkeypatch.setattr(index, "EXACT", EXACT)
     monkeypatch.setattr(index, "BATCH", 64)
-    monkeypatch.setattr(trained, "PROBES", 16)
+    monkeypatch.setattr(trained, "SCANNED", 150)
+    monkeypatch.setattr(trained, "SCANNED_EACH", 1)
 
 
 @pytest.fixture
