@@ -28,18 +28,27 @@ logger = logging.getLogger(__name__)
 EXACT = 20_000
 """So many facts are searched exactly.
 
+On one thread, in 384 dimensions: an exact search takes 0.1 ms for each thousand facts, the trained one 1 to 2 ms for any
+number of them, with the reading of the vectors that are ranked again. At 20,000 both take as long, and the exact
+one misses nothing and needs no training.
 """
 GROWTH = 2
-"""A trained index is trained anew when it holds so many times the facts that it was trained for.
+"""A trained index is trained anew when it holds more than so many times the facts that it was trained for.
 
+Trained on 50,000 vectors of one subject and grown with those of others (probing 128 lists, queries that are near-copies
+of no fact), recall@10 was 0.973 at twice that size and 0.973 at four times, where one that was trained for the size had
+0.988 and 0.992, and a search took 1.3 times as long at twice the size. All trainings together cost twice the last one.
 """
 BATCH = 16_384
 """Facts that are taken in at once; 384 dimensions of them are 25 MB."""
 RERANKED = 2
 """So many times the wanted facts, and `RERANKED_LEAST` more, are ranked again by their exact cosines.
 
+Of a million near-copies 8 bits alone find 0.973 of the ten nearest; with 20 ranked again nothing is lost any more, nor of
+44 with 60. A fact costs 6 µs to read.
 """
 RERANKED_LEAST = 16
+"""See `RERANKED`."""
 
 Progress = Callable[[int, int], None]
 

@@ -2,7 +2,9 @@
 
 An inverted file (IVF, faiss's `IndexIVFScalarQuantizer`): k-means gives the centroids, and a vector is kept in the
 list of its nearest one, as 8 bits for each dimension of its difference from the centroid (SQ8). That is a quarter of
-its bytes, and the cosines are off by some thousandths, which is why the best are ranked again by whoever searches.
+its bytes, and the cosines are a little off, which is why whoever searches ranks the best again. 4 bits were not faster
+and need twice as many to be ranked again; with 1 bit (RaBitQ) a scan takes half as long, and of 200 ranked again for 44
+some are still missing (0.957 of 0.99). The centroids are compared one by one: that is a sixth of a search.
 """
 
 from __future__ import annotations
@@ -22,18 +24,26 @@ if TYPE_CHECKING:
 LISTS = 4
 """Lists for each square root of the number of vectors.
 
+In a million vectors, 16,000 scanned, queries that are near-copies of none: recall@10 is 0.960 with 2,000 lists and 0.990
+with 4,000, which take four times as long to train.
 """
-TRAINING = 40
-"""Vectors that k-means sees for each list; faiss asks for at least 39."""
-ITERATIONS = 6
-"""Rounds of k-means.
+TRAINING = 20
+"""Vectors that k-means sees for each list.
 
+In 60,000 vectors, 16,000 scanned, queries without near-copies: recall@10 is 0.995 with 20 in 4 rounds and 0.997 with 40
+in 2, and more of either changes nothing that can be told from chance.
 """
+ITERATIONS = 4
+"""Rounds of k-means; see `TRAINING`."""
 SCANNED = 16_000
 """A search looks into so many lists that they hold so many vectors, or `SCANNED_EACH` for each that it is to find.
 
+In a million vectors of 384 dimensions it takes 1.5 ms on one thread, where an exact search takes 100, and finds 1.000 of
+the ten nearest of a query that has near-copies and 0.990 of those of one that has none; with 8,000 it is 1.000 and 0.984,
+in 0.8 ms. It is a number of vectors rather than of lists so that a search takes about as long at every size.
 """
 SCANNED_EACH = 16
+"""See `SCANNED`."""
 
 
 def load_faiss() -> Any:
@@ -73,7 +83,7 @@ def training_size(total: int) -> int:
     """How many of `total` vectors an index is trained with.
 
     >>> training_size(1_000_000), training_size(20_000)
-    (160000, 20000)
+    (80000, 11320)
     """
     return min(total, TRAINING * lists(total))
 
