@@ -35,7 +35,7 @@ one misses nothing and needs no training.
 GROWTH = 2
 """A trained index is trained anew when it holds more than so many times the facts that it was trained for.
 
-Trained on 50,000 vectors of one subject and grown with those of others (probing 128 lists, queries that are near-copies
+Trained on 50,000 vectors of one source and grown with those of others (128 lists probed, queries that are near-copies
 of no fact), recall@10 was 0.973 at twice that size and 0.973 at four times, where one that was trained for the size had
 0.988 and 0.992, and a search took 1.3 times as long at twice the size. All trainings together cost twice the last one.
 """
@@ -44,8 +44,8 @@ BATCH = 16_384
 RERANKED = 2
 """So many times the wanted facts, and `RERANKED_LEAST` more, are ranked again by their exact cosines.
 
-Of a million near-copies 8 bits alone find 0.973 of the ten nearest; with 20 ranked again nothing is lost any more, nor of
-44 with 60. A fact costs 6 µs to read.
+Of a million near-copies 8 bits alone find 0.973 of the ten nearest; with 20 ranked again nothing is lost any more, nor
+of 44 with 60. A fact costs 6 µs to read.
 """
 RERANKED_LEAST = 16
 """See `RERANKED`."""
