@@ -28,9 +28,9 @@ logger = logging.getLogger(__name__)
 EXACT = 20_000
 """So many facts are searched exactly.
 
-On one thread, in 384 dimensions: an exact search takes 0.1 ms for each thousand facts, the trained one 1 to 2 ms for any
-number of them, with the reading of the vectors that are ranked again. At 20,000 both take as long, and the exact
-one misses nothing and needs no training.
+In 384 dimensions, on one busy core, an exact search of 10,000, 20,000 and 50,000 facts takes 0.4, 1.9 and 3.2 ms, the
+trained one with all it ranks again 1.4, 2.2 and 1.8 ms (16,000 scanned). Up to here the exact one is as fast, and
+misses nothing.
 """
 GROWTH = 2
 """A trained index is trained anew when it holds more than so many times the facts that it was trained for.
