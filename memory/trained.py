@@ -4,7 +4,7 @@ An inverted file (IVF, faiss's `IndexIVFScalarQuantizer`): k-means gives the cen
 list of its nearest one, as 8 bits for each dimension of its difference from the centroid (SQ8). That is a quarter of
 its bytes, and the cosines are a little off, which is why whoever searches ranks the best again. 4 bits were not faster
 and need twice as many to be ranked again; with 1 bit (RaBitQ) a scan takes half as long, and of 200 ranked again for 44
-some are still missing (0.957 of 0.99). The centroids are compared one by one: that is a sixth of a search.
+some are still missing (0.957 of 0.99). The centroids are compared one by one: 0.2 ms for 4,000.
 """
 
 from __future__ import annotations
