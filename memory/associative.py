@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from memory import index as vector_index
+from memory import index_file
 from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
 from memory.errors import InputError, StorageError
 from memory.facts import Fact, FactStore, check_embedder, digest
@@ -129,8 +130,11 @@ class AssociativeMemory:
         if (ids is None) == (source is None):
             raise InputError("forget needs either ids or a source.")
         wanted = [ids] if isinstance(ids, int) else None if ids is None else list(ids)
-        removed = self._facts.delete(ids=wanted, source=source)
         file = self._index_file
+        if file and file.is_file() and self.count() > vector_index.EXACT:
+            with self._lock:
+                self._synced()  # or a few facts that go would cost a training; `close` writes it again
+        removed = self._facts.delete(ids=wanted, source=source)
         if removed and file:
             try:
                 file.unlink(missing_ok=True)
@@ -211,13 +215,17 @@ class AssociativeMemory:
         """
         if self._facts.embedder() is None:
             return [Pool([], float("-inf")) for _ in queries]
+        self._check_dimension()
         with self._lock:
             return gather(self._synced(), self._facts, queries, size, up_to, threshold)
 
     # The index file, and the end
 
-    def save(self) -> None:
+    def save(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Write the index file, so that the next start need not make it again. Facts are safe without it.
+
+        Args:
+            progress: Called with (facts in the index, facts in all) while the index catches up.
 
         Raises:
             StorageError: The file cannot be written.
@@ -225,10 +233,11 @@ class AssociativeMemory:
         file = self._index_file
         if file is None or self._facts.embedder() is None:
             return
+        self._check_dimension()
         with self._lock:
-            index = self._synced()
+            index = self._synced(progress)
             if index.revision != self._on_disk:
-                vector_index.write(index, file)
+                index_file.write(index, file)
                 self._on_disk = index.revision
 
     def close(self) -> None:
@@ -256,14 +265,14 @@ class AssociativeMemory:
     def _index_file(self) -> Path | None:
         return self.path and self.path.with_name(f"{self.path.name}.faiss")
 
-    def _synced(self) -> vector_index.VectorIndex:
-        self._check_dimension()
-        index, file, dimension = self._index, self._index_file, self._embedder.dimension
+    def _synced(self, progress: Callable[[int, int], None] | None = None) -> vector_index.VectorIndex:
+        _, dimension = self._facts.embedder() or ("", 0)
+        index, file = self._index, self._index_file
         if index is None and file:
-            index = vector_index.read(file, self._facts.revision(), dimension)
+            index = index_file.read(file, self._facts, dimension)
             self._on_disk = index.revision if index else ""
         index = index or vector_index.empty(dimension)
-        vector_index.catch_up(index, self._facts)
+        vector_index.catch_up(index, self._facts, progress)
         self._index = index
         return index
 

@@ -33,7 +33,7 @@ class Fact:
 
 
 class Changes(NamedTuple):
-    """What an index needs to catch up with the facts; all of one moment.
+    """What an index needs to catch up with the facts, or the next part of it; all of one moment.
 
     `ids` (n,) rising, with `vectors` float32 (n, dimension): the facts above the id that was asked about.
     """
@@ -111,18 +111,44 @@ class FactStore:
         with self._database.transaction(write=False) as sql:
             return dict(sql.execute(query, (json.dumps(list(digests)),)).fetchall())
 
-    def changes(self, after: int, dimension: int) -> Changes:
-        """The facts above id `after`, with how many there are in all and their revision.
+    def anchor(self, up_to: int) -> tuple[int, str]:
+        """The highest id of at most `up_to`, and what no other memory has at that id; 0 and nothing if there is none.
+
+        Ids rise and facts only go, so that an index that has seen this fact at this id has seen all below it that are
+        here: what it lacks lies above. Copies of a memory that went different ways differ in the moment of adding.
+        """
+        query = "SELECT id, digest, added FROM facts WHERE id <= ? ORDER BY id DESC LIMIT 1"
+        with self._database.transaction(write=False) as sql:
+            row = sql.execute(query, (up_to,)).fetchone()
+            embedder = self._database.meta("embedder")
+        return (row[0], f"{row[1]} {row[2]!r} {embedder}") if row else (0, "")
+
+    def changes(self, after: int, dimension: int, most: int) -> Changes:
+        """The first facts above id `after`, `most` of them, with how many facts there are in all and their revision.
 
         Raises:
             DamagedMemoryError: A vector does not have `dimension` numbers.
         """
-        import numpy as np
-
         with self._database.transaction(write=False) as sql:
             revision, total = self.revision(), self.count()
-            query = "SELECT id, vector FROM facts WHERE id > ? ORDER BY id"
-            rows = sql.execute(query, (after,)).fetchall()
+            query = "SELECT id, vector FROM facts WHERE id > ? ORDER BY id LIMIT ?"
+            rows = sql.execute(query, (after, most)).fetchall()
+        return Changes(revision, total, [number for number, _ in rows], self._matrix(rows, dimension))
+
+    def vectors(self, ids: Iterable[int], dimension: int) -> tuple[list[int], Vectors]:
+        """The facts of `ids` that are there, by rising id, and their vectors: float32, shape (n, dimension).
+
+        Raises:
+            DamagedMemoryError: A vector does not have `dimension` numbers.
+        """
+        query = "SELECT id, vector FROM facts WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        with self._database.transaction(write=False) as sql:
+            rows = sql.execute(query, (json.dumps(list(ids)),)).fetchall()
+        return [number for number, _ in rows], self._matrix(rows, dimension)
+
+    def _matrix(self, rows: Sequence[tuple[int, bytes]], dimension: int) -> Vectors:
+        import numpy as np
+
         for number, vector in rows:
             if not isinstance(vector, bytes) or len(vector) != 4 * dimension:
                 raise DamagedMemoryError(
@@ -130,8 +156,7 @@ class FactStore:
                     f"Forget fact {number} and add its text again."
                 )
         flat = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4")
-        vectors = flat.reshape(len(rows), dimension).astype(np.float32)
-        return Changes(revision, total, [number for number, _ in rows], vectors)
+        return flat.reshape(len(rows), dimension).astype(np.float32)
 
     def insert(
         self,

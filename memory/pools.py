@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memory.facts import FactStore
-from memory.index import VectorIndex, nearest, vectors_of
+from memory.index import VectorIndex, nearest
 from memory.recall import Candidate, Hit, Pool
 
 if TYPE_CHECKING:
@@ -25,13 +25,11 @@ def gather(
     """
     import numpy as np
 
-    scores, ids = nearest(index, np.concatenate(queries), size, up_to)
+    scores, ids, vectors = nearest(index, facts, np.concatenate(queries), size, up_to)
     ends = np.cumsum([len(views) for views in queries])[:-1]
     blocks = list(zip(np.split(scores, ends), np.split(ids, ends), strict=True))
     found = [_best(*block, threshold) for block in blocks]
-    wanted = sorted(set().union(*found))
-    vectors = dict(zip(wanted, vectors_of(index, np.array(wanted, dtype=np.int64)), strict=True))
-    stored = {fact.id: fact for fact in facts.facts(ids=wanted)}
+    stored = {fact.id: fact for fact in facts.facts(ids=set().union(*found))}
     pools = []
     for best, (block, _) in zip(found, blocks, strict=True):
         hits = [

@@ -63,7 +63,11 @@ class Candidate(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The candidates of one query, and the `floor`: no fact outside of it has a higher score."""
+    """The candidates of one query, and the `floor`: no fact outside of it has a higher score.
+
+    Among many facts that is so but for those that the index missed (see `memory.index.nearest`), and these no larger
+    pool would bring back for sure; a pool of all facts there are has a floor below every cosine.
+    """
 
     candidates: list[Candidate]
     floor: float

@@ -49,6 +49,9 @@ def add(
         job = bar.add_task("embedding", total=None)
         store.add(pairs, progress=lambda done, total: bar.update(job, completed=done, total=total))
         bar.update(job, completed=1, total=1)
+        job = bar.add_task("indexing", total=None)
+        store.save(progress=lambda done, total: bar.update(job, completed=done, total=total))
+        bar.update(job, completed=1, total=1)
         added = store.count() - before
     sys.stdout.write(f"{added} facts added, {len(pairs) - added} known already: {memory} holds {before + added}.\n")
 
