@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -12,17 +11,18 @@ from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from memory import exchange, maintenance
 from memory import index as vector_index
 from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
 from memory.errors import InputError, StorageError
-from memory.facts import Fact, FactStore, check_embedder, digest
-from memory.files import write_whole
+from memory.facts import Entry, Fact, FactStore, Update, check_embedder, digest
 from memory.pools import gather
 from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Session
 
 if TYPE_CHECKING:
+    from memory.corpora import Document
     from memory.embedders import Vectors
 
 logger = logging.getLogger(__name__)
@@ -71,16 +71,20 @@ class AssociativeMemory:
 
     def add(
         self,
-        facts: str | Iterable[str | tuple[str, str]],
+        facts: str | Iterable[str | tuple[str, str] | Entry],
         *,
         source: str = "",
+        document: str = "",
+        origin: str = "",
         progress: Callable[[int, int], None] | None = None,
     ) -> list[int]:
-        """Add texts, or (text, source) pairs, in one transaction: all of them or none.
+        """Add texts, (text, source) pairs, or entries, in one transaction: all of them or none.
 
         Args:
-            facts: One text, or any number of texts and pairs, such as `corpora.read` gives.
+            facts: One text, or any number of texts, pairs and entries, such as `corpora.read` gives.
             source: The source of texts that come without one.
+            document: What the texts and pairs are the whole of: what it held before and is not among them is forgotten.
+            origin: How the texts and pairs were found, as JSON.
             progress: Called with (embedded so far, to embed) after every `ADD_BATCH` texts.
 
         Returns:
@@ -90,21 +94,50 @@ class AssociativeMemory:
             InputError: A text is empty or cannot be stored, and says which.
             EmbedderError: The embedder failed, or is another one than the memory's.
         """
-        pairs = _pairs([facts] if isinstance(facts, str) else facts, source)
+        given = [facts] if isinstance(facts, str) else facts
+        entries = [_entry(fact, source, document, origin) for fact in given]
+        return self._write(entries, [document], progress).ids
+
+    def update(
+        self,
+        documents: Iterable[Document],
+        *,
+        gone: Iterable[str] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Update:
+        """Bring documents to what they hold now, and forget those that are `gone`, in one transaction.
+
+        What has not changed keeps its id and its vector, and is not embedded again.
+
+        Raises:
+            CorpusError, InputError, EmbedderError: A document or text cannot be read or used; nothing was changed.
+        """
+        names, entries = list(gone), list[Entry]()
+        for document in documents:
+            names.append(document.name)
+            entries += [_entry(pair, "", document.name, "") for pair in document.pairs]
+        return self._write(entries, names, progress)
+
+    def _write(
+        self, entries: Sequence[Entry], whole: Sequence[str], progress: Callable[[int, int], None] | None
+    ) -> Update:
+        _check(entries)
         vectors: dict[str, bytes] = {}
         while True:
-            self._embed_new(pairs, vectors, progress)
-            ids = self._facts.insert(pairs, vectors, self._embedder.name)
-            if ids is not None:
-                return ids
+            self._embed_new(entries, vectors, progress)
+            update = self._facts.insert(entries, vectors, self._embedder.name, whole)
+            if update is not None:
+                if update.gone:
+                    self._drop_index()
+                return update
 
     def _embed_new(
         self,
-        pairs: Sequence[tuple[str, str]],
+        entries: Sequence[Entry],
         vectors: dict[str, bytes],
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        wanted = {digest(*pair): pair[0] for pair in pairs}
+        wanted = {digest(entry.text, entry.source): entry.text for entry in entries}
         known = self._facts.find(wanted)
         new = [key for key in wanted if key not in known and key not in vectors]
         if new:
@@ -116,28 +149,48 @@ class AssociativeMemory:
             if progress:
                 progress(start + len(batch), len(new))
 
-    def forget(self, ids: int | Iterable[int] | None = None, *, source: str | None = None) -> int:
-        """Remove facts for good, by their ids or by their source: text, vector, and the index file that held it.
+    def forget(
+        self,
+        ids: int | Iterable[int] | None = None,
+        *,
+        source: str | None = None,
+        document: str | None = None,
+        before: float | None = None,
+    ) -> int:
+        """Remove facts for good: text, words, vector, and the index file that held it.
+
+        Args:
+            ids: One id, or several.
+            source: The facts of this source.
+            document: The facts of this document or folder of documents, but for those that something else holds too.
+            before: The facts that were added before this time (Unix seconds); with a source, those of that source.
 
         Returns:
             How many facts were removed.
 
         Raises:
             UnknownFactError: An id that no fact has; nothing was removed.
-            InputError: Neither ids nor a source is given, or both.
+            InputError: None of the arguments is given, or two that do not go together.
         """
-        if (ids is None) == (source is None):
-            raise InputError("forget needs either ids or a source.")
-        wanted = [ids] if isinstance(ids, int) else None if ids is None else list(ids)
-        removed = self._facts.delete(ids=wanted, source=source)
-        file = self._index_file
-        if removed and file:
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                message = f"the facts are forgotten, but {file} still holds their vectors: {error}. Delete it."
-                raise StorageError(message) from error
+        by_kind = source is not None or before is not None
+        if (ids is not None) + (document is not None) + by_kind != 1:
+            raise InputError("forget needs either ids or a source (or an age, or both), or a document.")
+        if document is not None:
+            removed = self._facts.drop(document)
+        else:
+            wanted = [ids] if isinstance(ids, int) else None if ids is None else list(ids)
+            removed = self._facts.delete(ids=wanted, source=source, before=before)
+        if removed:
+            self._drop_index()
         return removed
+
+    def _drop_index(self) -> None:
+        try:
+            if self._index_file:
+                self._index_file.unlink(missing_ok=True)
+        except OSError as error:
+            message = f"{self._index_file} cannot be deleted: {error}. Delete it: it holds vectors of forgotten facts."
+            raise StorageError(message) from error
 
     def count(self) -> int:
         """How many facts there are."""
@@ -147,22 +200,46 @@ class AssociativeMemory:
         """The facts with these ids, by rising id; unknown ids are left out."""
         return self._facts.facts(ids=ids)
 
-    def export(self, path: str | os.PathLike[str]) -> int:
-        """Write all facts as JSON lines (id, text, source, added) that `corpora.read` reads; return how many.
+    def documents(self, below: str | None = None) -> dict[str, int]:
+        """The documents by name, or those at or below one, with how many facts each holds."""
+        return self._facts.documents(below)
 
-        The file appears whole or not at all.
+    def export(self, path: str | os.PathLike[str]) -> exchange.Exported:
+        """Write all facts as JSON lines that `import_` and `corpora.read` read; see `exchange.write`."""
+        return exchange.write(self._facts, Path(path))
+
+    def import_(self, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> Update:
+        """Add the facts of an export: with new ids, and with their own sources, documents, origins and times.
 
         Raises:
-            StorageError: The file cannot be written.
+            CorpusError: The file cannot be read or is no export; names the line, and nothing was added.
+            EmbedderError: As `add`.
         """
-        facts, target = self.list(), Path(path)
-        rows = ({"id": f.id, "text": f.text, "source": f.source, "added": f.added} for f in facts)
-        lines = (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-        try:
-            write_whole(target, lines)
-        except OSError as error:
-            raise StorageError(f"{target} cannot be written: {error}. Choose another file or folder.") from error
-        return len(facts)
+        return self._write(exchange.read(Path(path)), (), progress)
+
+    # Upkeep
+
+    def stats(self) -> maintenance.Stats:
+        """How much there is, of what, and how large it is."""
+        return maintenance.stats(self._facts, self._index_file)
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[maintenance.Problem]:
+        """What is wrong with the file and the index beside it, each with what mends it; see `maintenance.verify`."""
+        return maintenance.verify(self._facts, self._index_file, progress)
+
+    def compact(self) -> maintenance.Compacted:
+        """Write the file and the index anew, as small as they can be; mends words and an index that do not agree.
+
+        Raises:
+            StorageError: There is not as much free room as the file takes, or it cannot be written.
+        """
+        before = maintenance.size(self.path, self._index_file)
+        maintenance.compact(self._facts)
+        with self._lock:
+            self._index, self._on_disk = None, ""
+            self._drop_index()
+            self.save()
+        return maintenance.Compacted(before, maintenance.size(self.path, self._index_file))
 
     # Recall
 
@@ -270,15 +347,29 @@ class AssociativeMemory:
     def _check_dimension(self) -> None:
         check_embedder(self.path, self._facts.embedder(), self._embedder.name, self._embedder.dimension)
 
-    def list(self, source: str | None = None) -> list[Fact]:
-        """The facts, or those of one source, by rising id."""
-        return self._facts.facts(source=source)
+    def list(
+        self,
+        source: str | None = None,
+        *,
+        document: str | None = None,
+        before: float | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Fact]:
+        """The facts by rising id, or those that every given condition holds for; see `FactStore.facts`."""
+        return self._facts.facts(source=source, document=document, before=before, limit=limit, offset=offset)
 
 
-def _pairs(facts: Iterable[str | tuple[str, str]], source: str) -> list[tuple[str, str]]:
-    pairs = [(fact, source) if isinstance(fact, str) else fact for fact in facts]
-    for number, (text, where) in enumerate(pairs, start=1):
-        check_text(text, f"text {number} of {len(pairs)}")
-        if where:
-            check_text(where, f"the source of text {number} of {len(pairs)}")
-    return pairs
+def _entry(fact: str | tuple[str, str] | Entry, source: str, document: str, origin: str) -> Entry:
+    if isinstance(fact, Entry):
+        return fact
+    text, where = (fact, source) if isinstance(fact, str) else fact
+    return Entry(text, where, document, origin)
+
+
+def _check(entries: Sequence[Entry]) -> None:
+    for number, entry in enumerate(entries, start=1):
+        check_text(entry.text, f"text {number} of {len(entries)}")
+        for name in ("source", "document", "origin"):
+            if value := getattr(entry, name):
+                check_text(value, f"the {name} of text {number} of {len(entries)}")
