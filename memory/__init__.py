@@ -40,9 +40,9 @@ from memory.errors import (
     UnknownFactError,
 )
 from memory.exchange import Exported
-from memory.facts import Entry, Fact, Update
 from memory.maintenance import Absent, Compacted, Problem, Stats
 from memory.recall import DEFAULT_THRESHOLD, Hit, Query
+from memory.records import Entry, Fact, Update
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Episode, Fate, Session
 

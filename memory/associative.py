@@ -11,13 +11,14 @@ from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from memory import exchange, maintenance
+from memory import adding, exchange, maintenance
 from memory import index as vector_index
-from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
+from memory.embedders import CachedEmbedder, Embedder
 from memory.errors import InputError, StorageError
-from memory.facts import Entry, Fact, FactStore, Update, check_embedder, digest
+from memory.facts import FactStore, check_embedder
 from memory.pools import gather
 from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
+from memory.records import Entry, Fact, Update
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Session
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from memory.embedders import Vectors
 
 logger = logging.getLogger(__name__)
-
-ADD_BATCH = 256
-"""Texts that are embedded between two calls of `progress`."""
 
 
 class AssociativeMemory:
@@ -85,7 +83,7 @@ class AssociativeMemory:
             source: The source of texts that come without one.
             document: What the texts and pairs are the whole of: what it held before and is not among them is forgotten.
             origin: How the texts and pairs were found, as JSON.
-            progress: Called with (embedded so far, to embed) after every `ADD_BATCH` texts.
+            progress: Called with (embedded so far, to embed) after every `adding.BATCH` texts.
 
         Returns:
             Their ids in order; a text that is there already, with the same source, keeps its id.
@@ -95,7 +93,7 @@ class AssociativeMemory:
             EmbedderError: The embedder failed, or is another one than the memory's.
         """
         given = [facts] if isinstance(facts, str) else facts
-        entries = [_entry(fact, source, document, origin) for fact in given]
+        entries = [adding.entry(fact, source, document, origin) for fact in given]
         return self._write(entries, [document], progress).ids
 
     def update(
@@ -115,39 +113,16 @@ class AssociativeMemory:
         names, entries = list(gone), list[Entry]()
         for document in documents:
             names.append(document.name)
-            entries += [_entry(pair, "", document.name, "") for pair in document.pairs]
+            entries += [adding.entry(pair, "", document.name, "") for pair in document.pairs]
         return self._write(entries, names, progress)
 
     def _write(
         self, entries: Sequence[Entry], whole: Sequence[str], progress: Callable[[int, int], None] | None
     ) -> Update:
-        _check(entries)
-        vectors: dict[str, bytes] = {}
-        while True:
-            self._embed_new(entries, vectors, progress)
-            update = self._facts.insert(entries, vectors, self._embedder.name, whole)
-            if update is not None:
-                if update.gone:
-                    self._drop_index()
-                return update
-
-    def _embed_new(
-        self,
-        entries: Sequence[Entry],
-        vectors: dict[str, bytes],
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
-        wanted = {digest(entry.text, entry.source): entry.text for entry in entries}
-        known = self._facts.find(wanted)
-        new = [key for key in wanted if key not in known and key not in vectors]
-        if new:
-            self._check_dimension()
-        for start in range(0, len(new), ADD_BATCH):
-            batch = new[start : start + ADD_BATCH]
-            rows = embed_checked(self._embedder, [wanted[key] for key in batch])
-            vectors.update((key, row.astype("<f4").tobytes()) for key, row in zip(batch, rows, strict=True))
-            if progress:
-                progress(start + len(batch), len(new))
+        update = adding.write(self._facts, self._embedder, entries, whole, progress)
+        if update.gone:
+            self._drop_index()
+        return update
 
     def forget(
         self,
@@ -189,8 +164,8 @@ class AssociativeMemory:
             if self._index_file:
                 self._index_file.unlink(missing_ok=True)
         except OSError as error:
-            message = f"{self._index_file} cannot be deleted: {error}. Delete it: it holds vectors of forgotten facts."
-            raise StorageError(message) from error
+            cure = "If facts were forgotten, it still holds their vectors; delete it."
+            raise StorageError(f"{self._index_file} cannot be deleted: {error}. {cure}") from error
 
     def count(self) -> int:
         """How many facts there are."""
@@ -358,18 +333,3 @@ class AssociativeMemory:
     ) -> list[Fact]:
         """The facts by rising id, or those that every given condition holds for; see `FactStore.facts`."""
         return self._facts.facts(source=source, document=document, before=before, limit=limit, offset=offset)
-
-
-def _entry(fact: str | tuple[str, str] | Entry, source: str, document: str, origin: str) -> Entry:
-    if isinstance(fact, Entry):
-        return fact
-    text, where = (fact, source) if isinstance(fact, str) else fact
-    return Entry(text, where, document, origin)
-
-
-def _check(entries: Sequence[Entry]) -> None:
-    for number, entry in enumerate(entries, start=1):
-        check_text(entry.text, f"text {number} of {len(entries)}")
-        for name in ("source", "document", "origin"):
-            if value := getattr(entry, name):
-                check_text(value, f"the {name} of text {number} of {len(entries)}")

@@ -12,8 +12,9 @@ from memory import salvage
 from memory.corpora.objects import parsed
 from memory.corpora.reading import decoded, fault
 from memory.errors import StorageError
-from memory.facts import Entry, FactStore
+from memory.facts import FactStore
 from memory.files import write_whole
+from memory.records import Entry
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "source": str,

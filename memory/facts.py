@@ -6,55 +6,19 @@ Each call is one transaction, and what it has returned from is on the disk. Ids 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory import derived, documents
 from memory.database import Database
 from memory.errors import DamagedMemoryError, EmbedderMismatchError, UnknownFactError
+from memory.records import Entry, Fact, Update, digest
 
 if TYPE_CHECKING:
     from memory.embedders import Vectors
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A text that lasts: its `id`, the `text`, the `source` to cite, and when it was `added` (Unix seconds).
-
-    `document` is the file it is part of, by name, and `origin` says how it was found (JSON); both may be empty.
-    """
-
-    id: int
-    text: str
-    source: str
-    added: float
-    document: str = ""
-    origin: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is to become a `Fact`; `added` None is now."""
-
-    text: str
-    source: str = ""
-    document: str = ""
-    origin: str = ""
-    added: float | None = None
-
-
-class Update(NamedTuple):
-    """What adding did: the `ids` of the facts in order, how many were `added`, are `gone`, and `kept` as before."""
-
-    ids: list[int]
-    added: int
-    gone: int
-    kept: int
 
 
 COLUMNS = "id, text, source, added, document, origin"
@@ -72,11 +36,6 @@ class Changes(NamedTuple):
     total: int
     ids: list[int]
     vectors: Vectors
-
-
-def digest(text: str, source: str) -> str:
-    """What makes two facts the same: 128 bits, in hexadecimal, over text and source."""
-    return hashlib.blake2b(f"{len(source)}:{source}{text}".encode(), digest_size=16).hexdigest()
 
 
 class FactStore:
@@ -147,20 +106,8 @@ class FactStore:
             limit: The most facts.
             offset: How many to pass over before the first.
         """
-        where, values = ["1"], list[str | float]()
-        if ids is not None:
-            where.append("id IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(list(ids)))
-        if source is not None:
-            where.append("source = ?")
-            values.append(source)
-        if document is not None:
-            where.append(f"id IN ({documents.FACTS_BELOW})")
-            values.extend(2 * documents.limits(document))
-        if before is not None:
-            where.append("added < ?")
-            values.append(before)
-        query = f"SELECT {COLUMNS} FROM facts WHERE {' AND '.join(where)} ORDER BY id LIMIT ? OFFSET ?"
+        where, values = _conditions(ids, source, document, before)
+        query = f"SELECT {COLUMNS} FROM facts WHERE {where} ORDER BY id LIMIT ? OFFSET ?"
         with self._database.transaction(write=False) as sql:
             return [Fact(*row) for row in sql.execute(query, (*values, -1 if limit is None else limit, offset))]
 
@@ -282,6 +229,26 @@ class FactStore:
                 sql.execute("DELETE FROM facts WHERE id IN (SELECT value FROM json_each(?))", ids)
                 self._database.mark_changed()
         return len(doomed)
+
+
+def _conditions(
+    ids: Iterable[int] | None, source: str | None, document: str | None, before: float | None
+) -> tuple[str, list[str | float]]:
+    """A condition in SQL and the values that it takes."""
+    where, values = ["1"], list[str | float]()
+    if ids is not None:
+        where.append("id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(list(ids)))
+    if source is not None:
+        where.append("source = ?")
+        values.append(source)
+    if document is not None:
+        where.append(f"id IN ({documents.FACTS_BELOW})")
+        values.extend(2 * documents.limits(document))
+    if before is not None:
+        where.append("added < ?")
+        values.append(before)
+    return " AND ".join(where), values
 
 
 def check_embedder(path: Path | None, stored: tuple[str, int] | None, name: str, dimension: int | None = None) -> None:

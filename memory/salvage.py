@@ -7,7 +7,8 @@ from typing import Any
 
 from memory.database import Database
 from memory.errors import DamagedMemoryError
-from memory.facts import FactStore, digest
+from memory.facts import FactStore
+from memory.records import digest
 
 BLOCK = 1000
 """Ids that are asked for at once; a block that cannot be read is halved until the rows that fail are found."""

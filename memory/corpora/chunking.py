@@ -21,11 +21,7 @@ OVERLAP_TOKENS = 40
 """The most tokens that a chunk repeats of the one before it, so that "it" and "there" keep what they stand for."""
 
 _PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[^\W_]+|\S")
-_FENCED = re.compile(
-    r"^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:\n {0,3}\1[`~]*[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL
-)
-    r"^( {0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:\n {0,3}\2[`~]*[ \t]*(?:\n|\Z)|\Z))", re.MULTILINE | re.DOTALL
-)
+_FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:\n {0,3}\1[`~]*[ \t]*(?:\n|\Z)|\Z)", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"(?<=\n)(?=[ \t]*(?:[-*+•|]|\d{1,3}[.)])[ \t])")
 _WEAKER = (re.compile(r"(?<=\n)"), re.compile(r"(?<=[;,])(?=\s)|(?<=[，、；：])"), re.compile(r"(?<=\s)(?=\S)"))
 
