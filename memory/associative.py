@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from memory import adding, exchange, maintenance
 from memory import index as vector_index
+from memory import maintenance
 from memory.embedders import CachedEmbedder, Embedder
-from memory.errors import InputError, StorageError
+from memory.errors import StorageError
 from memory.facts import FactStore, check_embedder
+from memory.holdings import Holdings
 from memory.pools import gather
 from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
-from memory.records import Entry, Fact, Update
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Session
 
 if TYPE_CHECKING:
-    from memory.corpora import Document
     from memory.embedders import Vectors
 
 logger = logging.getLogger(__name__)
 
 
-class AssociativeMemory:
+class AssociativeMemory(Holdings):
     """Facts that last, recalled by meaning; for several threads, and a context manager.
 
     Every method raises StorageError where the file cannot be used or the memory is closed, MemoryInUseError where
@@ -64,157 +63,6 @@ class AssociativeMemory:
         except BaseException:
             self._closing.close()
             raise
-
-    # Facts
-
-    def add(
-        self,
-        facts: str | Iterable[str | tuple[str, str] | Entry],
-        *,
-        source: str = "",
-        document: str = "",
-        origin: str = "",
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[int]:
-        """Add texts, (text, source) pairs, or entries, in one transaction: all of them or none.
-
-        Args:
-            facts: One text, or any number of texts, pairs and entries, such as `corpora.read` gives.
-            source: The source of texts that come without one.
-            document: What the texts and pairs are the whole of: what it held before and is not among them is forgotten.
-            origin: How the texts and pairs were found, as JSON.
-            progress: Called with (embedded so far, to embed) after every `adding.BATCH` texts.
-
-        Returns:
-            Their ids in order; a text that is there already, with the same source, keeps its id.
-
-        Raises:
-            InputError: A text is empty or cannot be stored, and says which.
-            EmbedderError: The embedder failed, or is another one than the memory's.
-        """
-        given = [facts] if isinstance(facts, str) else facts
-        entries = [adding.entry(fact, source, document, origin) for fact in given]
-        return self._write(entries, [document], progress).ids
-
-    def update(
-        self,
-        documents: Iterable[Document],
-        *,
-        gone: Iterable[str] = (),
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Update:
-        """Bring documents to what they hold now, and forget those that are `gone`, in one transaction.
-
-        What has not changed keeps its id and its vector, and is not embedded again.
-
-        Raises:
-            CorpusError, InputError, EmbedderError: A document or text cannot be read or used; nothing was changed.
-        """
-        names, entries = list(gone), list[Entry]()
-        for document in documents:
-            names.append(document.name)
-            entries += [adding.entry(pair, "", document.name, "") for pair in document.pairs]
-        return self._write(entries, names, progress)
-
-    def _write(
-        self, entries: Sequence[Entry], whole: Sequence[str], progress: Callable[[int, int], None] | None
-    ) -> Update:
-        update = adding.write(self._facts, self._embedder, entries, whole, progress)
-        if update.gone:
-            self._drop_index()
-        return update
-
-    def forget(
-        self,
-        ids: int | Iterable[int] | None = None,
-        *,
-        source: str | None = None,
-        document: str | None = None,
-        before: float | None = None,
-    ) -> int:
-        """Remove facts for good: text, words, vector, and the index file that held it.
-
-        Args:
-            ids: One id, or several.
-            source: The facts of this source.
-            document: The facts of this document or folder of documents, but for those that something else holds too.
-            before: The facts that were added before this time (Unix seconds); with a source, those of that source.
-
-        Returns:
-            How many facts were removed.
-
-        Raises:
-            UnknownFactError: An id that no fact has; nothing was removed.
-            InputError: None of the arguments is given, or two that do not go together.
-        """
-        by_kind = source is not None or before is not None
-        if (ids is not None) + (document is not None) + by_kind != 1:
-            raise InputError("forget needs either ids or a source (or an age, or both), or a document.")
-        if document is not None:
-            removed = self._facts.drop(document)
-        else:
-            wanted = [ids] if isinstance(ids, int) else None if ids is None else list(ids)
-            removed = self._facts.delete(ids=wanted, source=source, before=before)
-        if removed:
-            self._drop_index()
-        return removed
-
-    def _drop_index(self) -> None:
-        try:
-            if self._index_file:
-                self._index_file.unlink(missing_ok=True)
-        except OSError as error:
-            cure = "If facts were forgotten, it still holds their vectors; delete it."
-            raise StorageError(f"{self._index_file} cannot be deleted: {error}. {cure}") from error
-
-    def count(self) -> int:
-        """How many facts there are."""
-        return self._facts.count()
-
-    def get(self, ids: Iterable[int]) -> list[Fact]:
-        """The facts with these ids, by rising id; unknown ids are left out."""
-        return self._facts.facts(ids=ids)
-
-    def documents(self, below: str | None = None) -> dict[str, int]:
-        """The documents by name, or those at or below one, with how many facts each holds."""
-        return self._facts.documents(below)
-
-    def export(self, path: str | os.PathLike[str]) -> exchange.Exported:
-        """Write all facts as JSON lines that `import_` and `corpora.read` read; see `exchange.write`."""
-        return exchange.write(self._facts, Path(path))
-
-    def import_(self, path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> Update:
-        """Add the facts of an export: with new ids, and with their own sources, documents, origins and times.
-
-        Raises:
-            CorpusError: The file cannot be read or is no export; names the line, and nothing was added.
-            EmbedderError: As `add`.
-        """
-        return self._write(exchange.read(Path(path)), (), progress)
-
-    # Upkeep
-
-    def stats(self) -> maintenance.Stats:
-        """How much there is, of what, and how large it is."""
-        return maintenance.stats(self._facts, self._index_file)
-
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[maintenance.Problem]:
-        """What is wrong with the file and the index beside it, each with what mends it; see `maintenance.verify`."""
-        return maintenance.verify(self._facts, self._index_file, progress)
-
-    def compact(self) -> maintenance.Compacted:
-        """Write the file and the index anew, as small as they can be; mends words and an index that do not agree.
-
-        Raises:
-            StorageError: There is not as much free room as the file takes, or it cannot be written.
-        """
-        before = maintenance.size(self.path, self._index_file)
-        maintenance.compact(self._facts)
-        with self._lock:
-            self._index, self._on_disk = None, ""
-            self._drop_index()
-            self.save()
-        return maintenance.Compacted(before, maintenance.size(self.path, self._index_file))
 
     # Recall
 
@@ -322,14 +170,24 @@ class AssociativeMemory:
     def _check_dimension(self) -> None:
         check_embedder(self.path, self._facts.embedder(), self._embedder.name, self._embedder.dimension)
 
-    def list(
-        self,
-        source: str | None = None,
-        *,
-        document: str | None = None,
-        before: float | None = None,
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> list[Fact]:
-        """The facts by rising id, or those that every given condition holds for; see `FactStore.facts`."""
-        return self._facts.facts(source=source, document=document, before=before, limit=limit, offset=offset)
+    def compact(self) -> maintenance.Compacted:
+        """Write the file and the index anew, as small as they can be; mends words and an index that do not agree.
+
+        Raises:
+            StorageError: There is not as much free room as the file takes, or it cannot be written.
+        """
+        before = maintenance.size(self.path, self._index_file)
+        maintenance.compact(self._facts)
+        with self._lock:
+            self._index, self._on_disk = None, ""
+            self._drop_index()
+            self.save()
+        return maintenance.Compacted(before, maintenance.size(self.path, self._index_file))
+
+    def _drop_index(self) -> None:
+        try:
+            if self._index_file:
+                self._index_file.unlink(missing_ok=True)
+        except OSError as error:
+            cure = "If facts were forgotten, it still holds their vectors; delete it."
+            raise StorageError(f"{self._index_file} cannot be deleted: {error}. {cure}") from error

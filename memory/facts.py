@@ -116,6 +116,11 @@ class FactStore:
         with self._database.transaction(write=False) as sql:
             return documents.counts(sql, below)
 
+    def holders(self, fact: int) -> list[str]:
+        """The documents that hold a fact; see `documents.holders`."""
+        with self._database.transaction(write=False) as sql:
+            return documents.holders(sql, fact)
+
     def find(self, digests: Iterable[str]) -> dict[str, int]:
         """The ids of the facts that are there, by their digest."""
         query = "SELECT digest, id FROM facts WHERE digest IN (SELECT value FROM json_each(?))"
