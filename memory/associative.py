@@ -171,7 +171,9 @@ class AssociativeMemory(Holdings):
         check_embedder(self.path, self._facts.embedder(), self._embedder.name, self._embedder.dimension)
 
     def compact(self) -> maintenance.Compacted:
-        """Write the file and the index anew, as small as they can be; mends words and an index that do not agree.
+        """Write the file, and the index beside it if there is one, anew and as small as they can be.
+
+        Words and an index that do not agree with the facts are mended by that.
 
         Raises:
             StorageError: There is not as much free room as the file takes, or it cannot be written.
@@ -179,9 +181,10 @@ class AssociativeMemory(Holdings):
         before = maintenance.size(self.path, self._index_file)
         maintenance.compact(self._facts)
         with self._lock:
-            self._index, self._on_disk = None, ""
-            self._drop_index()
-            self.save()
+            if self._index_file and self._index_file.exists():
+                self._index, self._on_disk = None, ""
+                self._drop_index()
+                self.save()
         return maintenance.Compacted(before, maintenance.size(self.path, self._index_file))
 
     def _drop_index(self) -> None:

@@ -151,6 +151,12 @@ def _look_at_file(facts: FactStore) -> Iterator[Problem]:
 
 
 def _look_at_words(facts: FactStore) -> Iterator[Problem]:
+    try:
+        with facts.database.transaction() as sql:
+            sql.execute("INSERT INTO words (words) VALUES ('integrity-check')")  # changes nothing
+    except DamagedMemoryError:
+        yield Problem("the index of words is damaged", "compact makes it anew")
+        return
     with facts.database.transaction(write=False) as sql:
         here = set(facts.ids())
         indexed = {row[0] for row in sql.execute("SELECT id FROM words_docsize")}

@@ -22,9 +22,9 @@ def rows(
     The ids of those that cannot be read, or whose text and source are not what was stored, are put into `damaged`.
 
     Raises:
-        DamagedMemoryError: Not even the number of facts can be read.
+        DamagedMemoryError: Not even the highest id can be read.
     """
-    last = facts.last_id()
+    last = _last(facts)
     known = _known(facts)
     for low in range(1, last + 1, BLOCK):
         high = min(low + BLOCK - 1, last)
@@ -53,6 +53,16 @@ def _between(database: Database, columns: str, low: int, high: int, failed: list
         *_between(database, columns, low, middle, failed),
         *_between(database, columns, middle + 1, high, failed),
     ]
+
+
+def _last(facts: FactStore) -> int:
+    """The highest id that was ever given, or that there is."""
+    try:
+        with facts.database.transaction(write=False) as sql:
+            row = sql.execute("SELECT seq FROM sqlite_sequence WHERE name = 'facts'").fetchone()
+    except DamagedMemoryError:
+        return facts.last_id()
+    return int(row[0]) if row else 0
 
 
 def _known(facts: FactStore) -> set[int] | None:

@@ -74,7 +74,8 @@ def _read(files: Sequence[Path], passed: Counter[str], skip_broken: bool) -> "It
 
     from memory import CorpusError, corpora
 
-    logging.getLogger("pypdf").setLevel(logging.ERROR)  # its remarks on how a file could be better
+    for library in ("pypdf", "bs4"):  # whose remarks on a file would come before the sentence about it
+        logging.getLogger(library).setLevel(logging.ERROR)
     for path in files:
         for document in corpora.documents(path, passed):
             try:

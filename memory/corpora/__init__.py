@@ -4,7 +4,7 @@
     .json            a list of such objects or of texts, or an object from title to text or sentences (HotpotQA)
     .md .markdown    one text a paragraph, source "file.md#heading"
     .txt .text       one text a paragraph, source "file.txt"
-    .html .htm .xhtml   one text a paragraph, list item or table row, source "file.html#heading"
+    .html .htm .xhtml   one text a paragraph, list or table, source "file.html#heading"
     .pdf             one text a page, source "file.pdf, page 3"
 
 A text that has a title, or stands under a heading, begins with it ("Title: text"), so that it reads well in a

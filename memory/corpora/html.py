@@ -24,11 +24,16 @@ _WORDS = (
     "address article blockquote body caption center dd details div dl dt fieldset figcaption figure header hgroup hr "
     "html legend li main menu ol p pre section summary table tbody td tfoot th thead tr ul [document]"
 )
+_LISTS, _TABLE = ("ul", "ol", "menu", "dl"), ("table",)
+_WHOLE = dict.fromkeys(("li", "dt", "dd"), _LISTS) | dict.fromkeys(("tr", "td", "th", "caption"), _TABLE)
+"""The tags that are a part of one text, by what this text is."""
+_MARKS = {"br": "\n", "li": "\n- ", "dt": "\n", "dd": "\n", "tr": "\n", "td": " | ", "th": " | "}
+"""What a tag is in a text: items and rows have a line each."""
 _BLOCKS = _HEADINGS | frozenset(_WORDS.split())
 
 
 def read_html(path: Path) -> Passages:
-    """One text a paragraph, list item, table row or block of code, under the heading (or page title) before it.
+    """One text a paragraph, list, table or block of code, under the heading (or page title) before it.
 
     Raises:
         CorpusError: The file cannot be read, or its bytes are not in the encoding that it names.
@@ -50,38 +55,34 @@ def _parsed(path: Path) -> BeautifulSoup:
     with warnings.catch_warnings():
         for category in (bs4.MarkupResemblesLocatorWarning, bs4.XMLParsedAsHTMLWarning):
             warnings.simplefilter("ignore", category)
-        page = bs4.BeautifulSoup(contents(path), "html.parser")
+        page = bs4.BeautifulSoup(contents(path) or b" ", "html.parser")
     if page.contains_replacement_characters:
         raise fault(str(path), f"it is not in {page.original_encoding}; convert it to UTF-8")
     return page
 
 
 def _paragraphs(page: BeautifulSoup) -> Iterator[tuple[Tag, str]]:
-    """The texts of the page in order, each with the block that it stands in directly."""
+    """The texts of the page in order, each with the block that it stands in."""
     for _, group in groupby(_strings(page), key=lambda each: id(each[0])):
         blocks, parts = zip(*group, strict=True)
         text = "".join(parts)
         if blocks[0].name == "pre":
-            text = f"```\n{text.strip(chr(10))}\n```" if text.strip() else ""
+            text = "```\n" + text.strip("\n") + "\n```" if text.strip() else ""
         else:
-            text = "\n".join(" ".join(line.split()) for line in text.split("\n")).strip(" \n|")
+            lines = (" ".join(line.split()).removeprefix("| ") for line in text.split("\n"))
+            text = "\n".join(line for line in lines if line not in ("", "-"))
         if text:
             yield blocks[0], text
 
 
 def _strings(page: BeautifulSoup) -> Iterator[tuple[Tag, str]]:
-    """Every string with its block: the nearest ancestor that begins a line; the cells of a row share the row."""
+    """Every string with its block, and the marks that stand for tags."""
     from bs4.element import CData, NavigableString, Tag
 
     for node in page.descendants:
-        block = next((parent for parent in node.parents if parent.name in _BLOCKS), None)
-        if block is None:
-            continue
-        if isinstance(node, Tag):
-            if node.name == "br":
-                yield block, "\n"
-            elif node.name in ("td", "th") and (row := node.find_parent("tr")):
-                yield row, " | "
-        elif type(node) in (NavigableString, CData):
-            row = block.find_parent("tr") if block.name in ("td", "th") else None
-            yield row or block, str(node) if block.name == "pre" else str(node).replace("\n", " ")
+        mark = _MARKS.get(node.name) if isinstance(node, Tag) else None
+        if mark is not None or type(node) in (NavigableString, CData):
+            block = next(each for each in (node, *node.parents) if isinstance(each, Tag) and each.name in _BLOCKS)
+            whole = block.find_parent(_WHOLE[block.name]) if block.name in _WHOLE else None
+            text = mark or (str(node) if block.name == "pre" else str(node).replace("\n", " "))
+            yield whole or block, text
