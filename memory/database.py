@@ -128,7 +128,7 @@ class Database:
     def transaction(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it or, where its body raises, nothing; inside another one, a part of that.
 
-        With `write` false it is a consistent view that never waits for a writer.
+        With `write` false it is a consistent view that never waits for a writer, and keeps nothing.
         """
         with self._lock, _in_words(self.path):
             if self._closed:
@@ -139,7 +139,8 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                if write:  # a view just ends: what could not be read in it would make COMMIT fail
+                    self._connection.execute("COMMIT")
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")

@@ -171,7 +171,10 @@ class FactStore:
         digests = [digest(entry.text, entry.source) for entry in entries]
         with self._database.transaction() as sql:
             known = self.find(digests)
-            new = {key: entry for key, entry in zip(digests, entries, strict=True) if key not in known}
+            new: dict[str, Entry] = {}
+            for key, entry in zip(digests, entries, strict=True):
+                if key not in known:
+                    new.setdefault(key, entry)
             if not new.keys() <= vectors.keys():
                 return None
             if new:

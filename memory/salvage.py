@@ -40,10 +40,11 @@ def rows(
 
 
 def _between(database: Database, columns: str, low: int, high: int, failed: list[int]) -> list[tuple[Any, ...]]:
-    query = f"SELECT id, text, source, digest, {columns} FROM facts WHERE id BETWEEN ? AND ? ORDER BY id"
+    where = "id = ?1" if low == high else "id BETWEEN ?1 AND ?2"  # a range looks at the row after it too
+    query = f"SELECT id, text, source, digest, {columns} FROM facts WHERE {where} ORDER BY id"
     try:
         with database.transaction(write=False) as sql:
-            return sql.execute(query, (low, high)).fetchall()
+            return sql.execute(query, (low, high)[: query.count("?")]).fetchall()
     except DamagedMemoryError:
         if low == high:
             failed.append(low)

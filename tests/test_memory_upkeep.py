@@ -1,6 +1,7 @@
 """Export, import, stats, verify and compact, on whole memories and on damaged ones."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -145,8 +146,6 @@ def filled(mem, path):
     ],
 )
 def test_verify_names_what_is_wrong_and_what_mends_it(filled, statement, words, mended):
-    import re
-
     assert problems(filled) == []
     change(filled, statement)
     (found,) = problems(filled)
