@@ -122,7 +122,7 @@ def test_a_fault_adds_nothing_unless_it_may_be_passed_over(coat: Run, notes: Pat
     [
         (["add"], "give files or folders"),
         (["add", "none.txt"], "none.txt cannot be read"),
-        (["add", "none"], "files ending in 'nothing' cannot be read"),
+        (["add", "none"], "none cannot be read: No such file or folder"),
         (["list"], "there is no memory file facts.db"),
         (["show", "1"], "there is no memory file facts.db"),
         (["stats"], "there is no memory file facts.db"),

@@ -77,9 +77,11 @@ def documents(path: str | os.PathLike[str], passed: Counter[str] | None = None) 
     Hidden files and those of other kinds are passed over in a folder, and counted in `passed` (see `folders.walk`).
 
     Raises:
-        CorpusError: The file is of an unknown kind, or a folder cannot be read.
+        CorpusError: There is no such file, it is of an unknown kind, or a folder cannot be read.
     """
     given = Path(path)
+    if not given.exists():
+        raise CorpusError(f"{given} cannot be read: No such file or folder.")
     if not given.is_dir():
         reader = READERS.get(given.suffix.casefold())
         if reader is None:
