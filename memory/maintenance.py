@@ -204,7 +204,7 @@ def _these(ids: Sequence[int] | set[int]) -> str:
 
 
 def compact(facts: FactStore) -> None:
-    """Put the words in order, or make them anew where they are not those of the facts, and give free room back.
+    """Put the words in order, or make them and the names anew where they do not agree; give free room back.
 
     Raises:
         StorageError: There is not as much free room as the file takes, or it cannot be written.
@@ -215,6 +215,7 @@ def compact(facts: FactStore) -> None:
             sql.execute(f"DELETE FROM {table} WHERE fact NOT IN (SELECT id FROM facts)")
         if any(_look_at_words(facts)):
             sql.execute("INSERT INTO words (words) VALUES ('delete-all')")
+            sql.execute("DELETE FROM names")
             derived.add(sql, sql.execute("SELECT id, text FROM facts"))
         sql.execute("INSERT INTO words (words) VALUES ('optimize')")
     facts.database.vacuum()
