@@ -2,9 +2,11 @@
 
     memory = AssociativeMemory("facts.db")              the file's facts; no path: a memory of this process
     memory.add(corpora.read("corpus.jsonl"))            texts or (text, source) pairs, in one transaction -> ids
+    memory.update(corpora.documents("notes"))           files as they are now: what changed is added and forgotten
     memory.recall(question, path, k=3)                  facts for a question and the path so far -> hits
-    memory.forget(source="corpus.jsonl:7")              by id or source, for good -> how many
-    memory.list(), .get(ids), .count(), .export(file), .save(), .close()
+    memory.forget(source="corpus.jsonl:7")              by id, source, document or age, for good -> how many
+    memory.list(), .get(ids), .count(), .documents(), .export(file), .import_(file), .save(), .close()
+    memory.stats(), .verify(), .compact()               upkeep
 
     session = memory.session()                          the facts as they are now, for one search
     session.observe(text, state=…, value=0.9, fate="proved")        an evaluated step -> episode id
@@ -37,21 +39,27 @@ from memory.errors import (
     StorageError,
     UnknownFactError,
 )
-from memory.facts import Fact
+from memory.exchange import Exported
+from memory.maintenance import Absent, Compacted, Problem, Stats
 from memory.recall import DEFAULT_THRESHOLD, Hit, Query
+from memory.records import Entry, Fact, Update
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Episode, Fate, Session
 
 __all__ = [
     "DEFAULT_THRESHOLD",
+    "Absent",
     "AssociativeMemory",
     "AssociativeMemoryError",
+    "Compacted",
     "CorpusError",
     "DamagedMemoryError",
     "Embedder",
     "EmbedderError",
     "EmbedderMismatchError",
+    "Entry",
     "Episode",
+    "Exported",
     "Fact",
     "Fate",
     "HashingEmbedder",
@@ -59,11 +67,14 @@ __all__ = [
     "InputError",
     "MemoryInUseError",
     "NotAMemoryError",
+    "Problem",
     "Query",
     "SchemaVersionError",
     "SentenceTransformerEmbedder",
     "Session",
+    "Stats",
     "StorageError",
     "UnknownFactError",
+    "Update",
     "corpora",
 ]

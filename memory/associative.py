@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from memory import index as vector_index
-from memory import index_file
-from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
-from memory.errors import InputError, StorageError
-from memory.facts import Fact, FactStore, check_embedder, digest
-from memory.files import write_whole
+from memory import index_file, maintenance
+from memory.embedders import CachedEmbedder, Embedder
+from memory.errors import StorageError
+from memory.facts import FactStore, check_embedder
+from memory.holdings import Holdings
 from memory.pools import gather
 from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
 from memory.sentence_transformer import SentenceTransformerEmbedder
@@ -28,11 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ADD_BATCH = 256
-"""Texts that are embedded between two calls of `progress`."""
 
-
-class AssociativeMemory:
+class AssociativeMemory(Holdings):
     """Facts that last, recalled by meaning; for several threads, and a context manager.
 
     Every method raises StorageError where the file cannot be used or the memory is closed, MemoryInUseError where
@@ -67,106 +63,6 @@ class AssociativeMemory:
         except BaseException:
             self._closing.close()
             raise
-
-    # Facts
-
-    def add(
-        self,
-        facts: str | Iterable[str | tuple[str, str]],
-        *,
-        source: str = "",
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[int]:
-        """Add texts, or (text, source) pairs, in one transaction: all of them or none.
-
-        Args:
-            facts: One text, or any number of texts and pairs, such as `corpora.read` gives.
-            source: The source of texts that come without one.
-            progress: Called with (embedded so far, to embed) after every `ADD_BATCH` texts.
-
-        Returns:
-            Their ids in order; a text that is there already, with the same source, keeps its id.
-
-        Raises:
-            InputError: A text is empty or cannot be stored, and says which.
-            EmbedderError: The embedder failed, or is another one than the memory's.
-        """
-        pairs = _pairs([facts] if isinstance(facts, str) else facts, source)
-        vectors: dict[str, bytes] = {}
-        while True:
-            self._embed_new(pairs, vectors, progress)
-            ids = self._facts.insert(pairs, vectors, self._embedder.name)
-            if ids is not None:
-                return ids
-
-    def _embed_new(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        vectors: dict[str, bytes],
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
-        wanted = {digest(*pair): pair[0] for pair in pairs}
-        known = self._facts.find(wanted)
-        new = [key for key in wanted if key not in known and key not in vectors]
-        if new:
-            self._check_dimension()
-        for start in range(0, len(new), ADD_BATCH):
-            batch = new[start : start + ADD_BATCH]
-            rows = embed_checked(self._embedder, [wanted[key] for key in batch])
-            vectors.update((key, row.astype("<f4").tobytes()) for key, row in zip(batch, rows, strict=True))
-            if progress:
-                progress(start + len(batch), len(new))
-
-    def forget(self, ids: int | Iterable[int] | None = None, *, source: str | None = None) -> int:
-        """Remove facts for good, by their ids or by their source: text, vector, and the index file that held it.
-
-        Returns:
-            How many facts were removed.
-
-        Raises:
-            UnknownFactError: An id that no fact has; nothing was removed.
-            InputError: Neither ids nor a source is given, or both.
-        """
-        if (ids is None) == (source is None):
-            raise InputError("forget needs either ids or a source.")
-        wanted = [ids] if isinstance(ids, int) else None if ids is None else list(ids)
-        file = self._index_file
-        if file and file.is_file() and self.count() > vector_index.EXACT:
-            with self._lock:
-                self._synced()  # or a few facts that go would cost a training; `close` writes it again
-        removed = self._facts.delete(ids=wanted, source=source)
-        if removed and file:
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                message = f"the facts are forgotten, but {file} still holds their vectors: {error}. Delete it."
-                raise StorageError(message) from error
-        return removed
-
-    def count(self) -> int:
-        """How many facts there are."""
-        return self._facts.count()
-
-    def get(self, ids: Iterable[int]) -> list[Fact]:
-        """The facts with these ids, by rising id; unknown ids are left out."""
-        return self._facts.facts(ids=ids)
-
-    def export(self, path: str | os.PathLike[str]) -> int:
-        """Write all facts as JSON lines (id, text, source, added) that `corpora.read` reads; return how many.
-
-        The file appears whole or not at all.
-
-        Raises:
-            StorageError: The file cannot be written.
-        """
-        facts, target = self.list(), Path(path)
-        rows = ({"id": f.id, "text": f.text, "source": f.source, "added": f.added} for f in facts)
-        lines = (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-        try:
-            write_whole(target, lines)
-        except OSError as error:
-            raise StorageError(f"{target} cannot be written: {error}. Choose another file or folder.") from error
-        return len(facts)
 
     # Recall
 
@@ -279,15 +175,33 @@ class AssociativeMemory:
     def _check_dimension(self) -> None:
         check_embedder(self.path, self._facts.embedder(), self._embedder.name, self._embedder.dimension)
 
-    def list(self, source: str | None = None) -> list[Fact]:
-        """The facts, or those of one source, by rising id."""
-        return self._facts.facts(source=source)
+    def compact(self) -> maintenance.Compacted:
+        """Write the file, and the index beside it if there is one, anew and as small as they can be.
 
+        Words and an index that do not agree with the facts are mended by that.
 
-def _pairs(facts: Iterable[str | tuple[str, str]], source: str) -> list[tuple[str, str]]:
-    pairs = [(fact, source) if isinstance(fact, str) else fact for fact in facts]
-    for number, (text, where) in enumerate(pairs, start=1):
-        check_text(text, f"text {number} of {len(pairs)}")
-        if where:
-            check_text(where, f"the source of text {number} of {len(pairs)}")
-    return pairs
+        Raises:
+            StorageError: There is not as much free room as the file takes, or it cannot be written.
+        """
+        before = maintenance.size(self.path, self._index_file)
+        maintenance.compact(self._facts)
+        with self._lock:
+            if self._index_file and self._index_file.exists():
+                self._index, self._on_disk = None, ""
+                self._drop_index()
+                self.save()
+        return maintenance.Compacted(before, maintenance.size(self.path, self._index_file))
+
+    def _ready_index(self) -> None:
+        file = self._index_file
+        if file and file.is_file() and self.count() > vector_index.EXACT:
+            with self._lock:
+                self._synced()
+
+    def _drop_index(self) -> None:
+        try:
+            if self._index_file:
+                self._index_file.unlink(missing_ok=True)
+        except OSError as error:
+            cure = "If facts were forgotten, it still holds their vectors; delete it."
+            raise StorageError(f"{self._index_file} cannot be deleted: {error}. {cure}") from error

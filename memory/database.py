@@ -45,11 +45,14 @@ _SECOND = (
     "ALTER TABLE facts ADD COLUMN document TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE facts ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX facts_by_document ON facts (document) WHERE document != ''",
+    "CREATE TABLE held (document TEXT NOT NULL, fact INTEGER NOT NULL, PRIMARY KEY (document, fact)) WITHOUT ROWID",
+    "CREATE INDEX held_by_fact ON held (fact)",
     "CREATE TABLE names (name TEXT, fact INTEGER, title INTEGER, PRIMARY KEY (name, fact)) WITHOUT ROWID",
     "CREATE INDEX names_by_fact ON names (fact)",
     "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='porter unicode61 remove_diacritics 2')",
 )
-"""What version 2 adds: the document that a fact is part of, how it was found (JSON), names and words in its text."""
+"""What version 2 adds: the document that a fact is part of ('' for none), further ones that hold it too, how it was
+found (JSON), names and words in its text."""
 
 
 class Database:
@@ -125,7 +128,7 @@ class Database:
     def transaction(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it or, where its body raises, nothing; inside another one, a part of that.
 
-        With `write` false it is a consistent view that never waits for a writer.
+        With `write` false it is a consistent view that never waits for a writer, and keeps nothing.
         """
         with self._lock, _in_words(self.path):
             if self._closed:
@@ -136,7 +139,8 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
                 yield self._connection
-                self._connection.execute("COMMIT")
+                if write:  # a view just ends: what could not be read in it would make COMMIT fail
+                    self._connection.execute("COMMIT")
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -158,6 +162,14 @@ class Database:
         """Move the write-ahead log into the file and empty it, unless another process is reading just now."""
         with self._lock, _in_words(self.path):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def vacuum(self) -> None:
+        """Write the file anew without the room that deleted rows left; needs as much free room as the file takes."""
+        with self._lock, _in_words(self.path):
+            if self._closed:
+                raise StorageError(f"the memory {self.path or 'of this process'} is closed. Open it again.")
+            self._connection.execute("VACUUM")
+        self.flush()
 
     def close(self) -> None:
         """Close the connection; closing twice is fine."""
@@ -191,7 +203,7 @@ def _worded(error: sqlite3.Error | UnicodeDecodeError, where: str) -> Associativ
         wait = f"for more than {BUSY_SECONDS:.0f} s"
         return MemoryInUseError(f"{where} is in use: another process was writing {wait}. Try again when it is done.")
     if code == sqlite3.SQLITE_CORRUPT or isinstance(error, UnicodeDecodeError) or "to UTF-8" in str(error):
-        cure = "Restore it from a copy or an export; what is whole can be read with `sqlite3 FILE .recover`."
+        cure = "Restore it from a copy, or export what is whole; where that fails, try `sqlite3 FILE .recover`."
         return DamagedMemoryError(f"{where} is damaged: {error}. {cure}")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         cure = "The file and its folder must be readable and writable."

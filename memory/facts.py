@@ -6,30 +6,24 @@ Each call is one transaction, and what it has returned from is on the disk. Ids 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from memory import derived
+from memory import derived, documents
 from memory.database import Database
 from memory.errors import DamagedMemoryError, EmbedderMismatchError, UnknownFactError
+from memory.records import Entry, Fact, Update, digest
 
 if TYPE_CHECKING:
     from memory.embedders import Vectors
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A text that lasts: its `id`, the `text`, the `source` to cite, and when it was `added` (Unix seconds)."""
-
-    id: int
-    text: str
-    source: str
-    added: float
+COLUMNS = "id, text, source, added, document, origin"
+"""What a `Fact` is read from, in its order."""
+_INSERT = "INSERT INTO facts (text, source, added, digest, vector, document, origin) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 class Changes(NamedTuple):
@@ -44,11 +38,6 @@ class Changes(NamedTuple):
     vectors: Vectors
 
 
-def digest(text: str, source: str) -> str:
-    """What makes two facts the same: 128 bits, in hexadecimal, over text and source."""
-    return hashlib.blake2b(f"{len(source)}:{source}{text}".encode(), digest_size=16).hexdigest()
-
-
 class FactStore:
     """The facts of one file, or of this process alone where `path` is None; for several threads.
 
@@ -57,6 +46,11 @@ class FactStore:
 
     def __init__(self, path: Path | None) -> None:
         self._database = Database(path)
+
+    @property
+    def database(self) -> Database:
+        """The file below."""
+        return self._database
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -92,18 +86,40 @@ class FactStore:
         with self._database.transaction(write=False) as sql:
             return [row[0] for row in sql.execute("SELECT id FROM facts ORDER BY id")]
 
-    def facts(self, *, ids: Iterable[int] | None = None, source: str | None = None) -> list[Fact]:
-        """The facts by rising id: all, or those of `ids` (unknown ones left out), or those of `source`."""
-        where, values = ["1"], []
-        if ids is not None:
-            where.append("id IN (SELECT value FROM json_each(?))")
-            values.append(json.dumps(list(ids)))
-        if source is not None:
-            where.append("source = ?")
-            values.append(source)
-        query = f"SELECT id, text, source, added FROM facts WHERE {' AND '.join(where)} ORDER BY id"
+    def facts(
+        self,
+        *,
+        ids: Iterable[int] | None = None,
+        source: str | None = None,
+        document: str | None = None,
+        before: float | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Fact]:
+        """The facts by rising id: all, or those that every given condition holds for.
+
+        Args:
+            ids: Unknown ones are left out.
+            source: The source, as it was given.
+            document: A document that holds them, or a folder of documents.
+            before: They were added earlier than this (Unix seconds).
+            limit: The most facts.
+            offset: How many to pass over before the first.
+        """
+        where, values = _conditions(ids, source, document, before)
+        query = f"SELECT {COLUMNS} FROM facts WHERE {where} ORDER BY id LIMIT ? OFFSET ?"
         with self._database.transaction(write=False) as sql:
-            return [Fact(*row) for row in sql.execute(query, values)]
+            return [Fact(*row) for row in sql.execute(query, (*values, -1 if limit is None else limit, offset))]
+
+    def documents(self, below: str | None = None) -> dict[str, int]:
+        """The documents, or those that are or lie below a name, in order, with how many facts each holds."""
+        with self._database.transaction(write=False) as sql:
+            return documents.counts(sql, below)
+
+    def holders(self, fact: int) -> list[str]:
+        """The documents that hold a fact; see `documents.holders`."""
+        with self._database.transaction(write=False) as sql:
+            return documents.holders(sql, fact)
 
     def find(self, digests: Iterable[str]) -> dict[str, int]:
         """The ids of the facts that are there, by their digest."""
@@ -160,37 +176,48 @@ class FactStore:
 
     def insert(
         self,
-        facts: Sequence[tuple[str, str]],
+        entries: Sequence[Entry],
         vectors: Mapping[str, bytes],
         embedder: str,
-    ) -> list[int] | None:
-        """Add (text, source) pairs in one transaction; `vectors` holds those of the new ones by digest, float32.
+        whole: Iterable[str] = (),
+    ) -> Update | None:
+        """Add entries in one transaction; `vectors` holds those of the new ones by digest, float32.
 
-        The first facts of a memory decide its `embedder` and dimension.
+        The first facts of a memory decide its `embedder` and dimension. The entries of the documents named in `whole`
+        are all that these hold from now on: what else they held is deleted, unless something else holds it too.
 
         Returns:
-            Their ids in order, the old id for a fact that was there. None, with nothing added, where another process
-            forgot a fact in the meantime, so that its vector is wanted after all.
+            What was done; a fact that was there keeps its id. None, with nothing done, where another process forgot a
+            fact in the meantime, so that its vector is wanted after all.
 
         Raises:
             EmbedderMismatchError: The memory's vectors are of another embedder or dimension.
         """
-        digests = [digest(text, source) for text, source in facts]
+        digests = [digest(entry.text, entry.source) for entry in entries]
         with self._database.transaction() as sql:
             known = self.find(digests)
-            new = {key: fact for key, fact in zip(digests, facts, strict=True) if key not in known}
+            new: dict[str, Entry] = {}
+            for key, entry in zip(digests, entries, strict=True):
+                if key not in known:
+                    new.setdefault(key, entry)
             if not new.keys() <= vectors.keys():
                 return None
             if new:
                 self._claim(embedder, len(vectors[next(iter(new))]) // 4)
                 self._database.mark_changed()
             now = time.time()
-            for key, (text, source) in new.items():
-                row = (text, source, now, key, vectors[key])
-                query = "INSERT INTO facts (text, source, added, digest, vector) VALUES (?, ?, ?, ?, ?)"
-                known[key] = sql.execute(query, row).lastrowid or 0
-            derived.add(sql, [(known[key], text) for key, (text, _) in new.items()])
-            return [known[key] for key in digests]
+            for key, entry in new.items():
+                added = now if entry.added is None else entry.added
+                row = (entry.text, entry.source, added, key, vectors[key], entry.document, entry.origin)
+                known[key] = sql.execute(_INSERT, row).lastrowid or 0
+            derived.add(sql, [(known[key], entry.text) for key, entry in new.items()])
+            ids = [known[key] for key in digests]
+            parts = [(entry.document, number) for entry, number in zip(entries, ids, strict=True)]
+            documents.hold(sql, parts)
+            gone = self._erase(documents.keep_only(sql, whole, parts))
+        if gone:
+            self._database.flush()
+        return Update(ids, len(new), gone, len(set(ids)) - len(new))
 
     def _claim(self, embedder: str, dimension: int) -> None:
         stored = self.embedder()
@@ -199,25 +226,62 @@ class FactStore:
             self._database.set_meta("dimension", str(dimension))
         check_embedder(self._database.path, stored, embedder, dimension)
 
-    def delete(self, *, ids: Sequence[int] | None = None, source: str | None = None) -> int:
-        """Delete the facts of `ids`, or of `source`, for good, and return how many these were.
+    def delete(
+        self, *, ids: Sequence[int] | None = None, source: str | None = None, before: float | None = None
+    ) -> int:
+        """Delete the facts of `ids`, or of `source` or added `before` (or both), for good; return how many these were.
 
         Raises:
             UnknownFactError: An id that no fact has; nothing was deleted.
         """
-        with self._database.transaction() as sql:
-            facts = self.facts(ids=ids, source=source)
-            doomed = [fact.id for fact in facts]
+        with self._database.transaction():
+            doomed = [fact.id for fact in self.facts(ids=ids, source=source, before=before)]
             unknown = sorted(set(ids or ()) - set(doomed))
             if unknown:
                 named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
                 raise UnknownFactError(f"no fact has the id {named}; nothing was forgotten. `list` shows the ids.")
-            if doomed:
-                derived.remove(sql, [(fact.id, fact.text) for fact in facts])
-                sql.execute("DELETE FROM facts WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(doomed),))
-                self._database.mark_changed()
+            count = self._erase(doomed)
         self._database.flush()
+        return count
+
+    def drop(self, document: str) -> int:
+        """Delete a document, or those of a folder: its facts, but for those that something else holds too."""
+        with self._database.transaction() as sql:
+            count = self._erase(documents.keep_only(sql, documents.counts(sql, document), ()))
+        self._database.flush()
+        return count
+
+    def _erase(self, doomed: Sequence[int]) -> int:
+        """Delete facts and all that is made from them, inside a transaction, and return how many these were."""
+        with self._database.transaction() as sql:
+            if doomed:
+                ids = (json.dumps(list(doomed)),)
+                texts = sql.execute("SELECT id, text FROM facts WHERE id IN (SELECT value FROM json_each(?))", ids)
+                derived.remove(sql, texts.fetchall())
+                sql.execute("DELETE FROM held WHERE fact IN (SELECT value FROM json_each(?))", ids)
+                sql.execute("DELETE FROM facts WHERE id IN (SELECT value FROM json_each(?))", ids)
+                self._database.mark_changed()
         return len(doomed)
+
+
+def _conditions(
+    ids: Iterable[int] | None, source: str | None, document: str | None, before: float | None
+) -> tuple[str, list[str | float]]:
+    """A condition in SQL and the values that it takes."""
+    where, values = ["1"], list[str | float]()
+    if ids is not None:
+        where.append("id IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(list(ids)))
+    if source is not None:
+        where.append("source = ?")
+        values.append(source)
+    if document is not None:
+        where.append(f"id IN ({documents.FACTS_BELOW})")
+        values.extend(2 * documents.limits(document))
+    if before is not None:
+        where.append("added < ?")
+        values.append(before)
+    return " AND ".join(where), values
 
 
 def check_embedder(path: Path | None, stored: tuple[str, int] | None, name: str, dimension: int | None = None) -> None:

@@ -98,7 +98,7 @@ def test_an_export_can_be_added_to_another_memory(mem, tmp_path):
     facts = [('quotes " and \\ and\nlines', "s p a c e"), ("emoji 🧠 and 漢字\u2028end", ""), ("plain", "f.md#Head")]
     mem.add(facts)
     target = tmp_path / "out.jsonl"
-    assert mem.export(target) == 3
+    assert mem.export(target) == (3, [])
     assert json.loads(target.read_text().split("\n")[2])["text"] == "plain"
     with AssociativeMemory(None, EMBEDDER) as other:
         other.add(corpora.read(target))

@@ -116,7 +116,7 @@ def test_text_is_split_on_blank_lines(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("f.pdf", b"%PDF", r"files ending in '\.pdf' cannot be read, only \.jsonl"),
+        ("f.png", b"", r"files ending in '\.png' cannot be read, only \.jsonl"),
         ("noend", b"", "files ending in 'nothing' cannot be read"),
         ("f.txt", b"good\n\nbad \xff byte", "line 3: it is not UTF-8"),
     ],

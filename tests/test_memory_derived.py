@@ -40,6 +40,7 @@ def test_a_file_of_the_first_version_is_brought_to_the_second(tmp_path):
     for statement in (
         "DROP TABLE words",
         "DROP TABLE names",
+        "DROP TABLE held",
         "DROP INDEX facts_by_document",
         "ALTER TABLE facts DROP COLUMN document",
         "ALTER TABLE facts DROP COLUMN origin",

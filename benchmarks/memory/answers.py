@@ -63,7 +63,9 @@ def ask(question: Question, record: str, policy: Any, memory: AssociativeMemory,
     task = get("hotpotqa")
     problem = task.read(record)
     return {
-        "f1": {name: (task.score(problem, each.answer) or 0.0) if each.answer else 0.0 for name, each in results.items()},
+        "f1": {
+            name: (task.score(problem, each.answer) or 0.0) if each.answer else 0.0 for name, each in results.items()
+        },
         "found": {name: found(question, results[name]) for name in WAYS[:2]},
         "told": {name: len(results[name].recalled) for name in WAYS[:2]},
         "spent": {name: each.usage.spent for name, each in results.items()},

@@ -67,7 +67,10 @@ def asked(recall: Recall, questions: Sequence[Question]) -> dict[str, float]:
             times += [time.perf_counter() - began] if number else []
             if not number:
                 shares.append(len(set(texts) & set(question.support)) / len(question.support))
-    return {"recall_ms": round(1000 * statistics.median(times), 2), f"recall_at_{K}": round(statistics.fmean(shares), 4)}
+    return {
+        "recall_ms": round(1000 * statistics.median(times), 2),
+        f"recall_at_{K}": round(statistics.fmean(shares), 4),
+    }
 
 
 def coat_store(folder: Path, passages: Sequence[tuple[str, str]], embedder: KeptEmbedder, stack: ExitStack) -> Recall:

@@ -1,13 +1,17 @@
 """`coat memory`: facts in and out of a memory file."""
 
-import json
 import sys
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coat.cli import intake, upkeep
 from coat.cli.config import Layered
+from coat.cli.show import printable
+from coat.cli.stores import DEFAULT, AsJson, File, age, line, looked_into, opened, print_json, when
 from coat.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,44 +20,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="memory", cls=Layered, help="Add, recall and forget facts.", no_args_is_help=True, rich_markup_mode=None
 )
+app.command()(intake.add)
 
-File = Annotated[Path, typer.Option("--memory", help="The memory file.")]
-Download = Annotated[bool, typer.Option(help="Fetch the embedding model where it is not installed.")]
-DEFAULT = Path("facts.db")
-
-
-def _open(file: Path, *, create: bool = False, download: bool = False) -> "AssociativeMemory":
-    from memory import AssociativeMemory, SentenceTransformerEmbedder
-
-    if not create and not file.exists():
-        raise InputError(f"there is no memory file {file}; `coat memory add FILE --memory {file}` makes one")
-    return AssociativeMemory(file, SentenceTransformerEmbedder(download=download))
-
-
-@app.command()
-def add(
-    sources: Annotated[list[Path], typer.Argument(help="JSONL, JSON, Markdown or text files.")],
-    *,
-    memory: File = DEFAULT,
-    download: Download = False,
-) -> None:
-    """Add the facts of files: all of them, or none where one is broken."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from memory import corpora
-
-    pairs = [pair for source in sources for pair in corpora.read(source)]
-    with _open(memory, create=True, download=download) as store, Progress(console=Console(stderr=True)) as bar:
-        before = store.count()
-        job = bar.add_task("embedding", total=None)
-        store.add(pairs, progress=lambda done, total: bar.update(job, completed=done, total=total))
-        bar.update(job, completed=1, total=1)
-        job = bar.add_task("indexing", total=None)
-        store.save(progress=lambda done, total: bar.update(job, completed=done, total=total))
-        bar.update(job, completed=1, total=1)
-        added = store.count() - before
-    sys.stdout.write(f"{added} facts added, {len(pairs) - added} known already: {memory} holds {before + added}.\n")
+OfSource = Annotated[str | None, typer.Option(help="Only the facts of this source.")]
+OfDocument = Annotated[str | None, typer.Option(help="Only the facts of this file, or of the files of this folder.")]
 
 
 @app.command()
@@ -64,16 +34,13 @@ def recall(
     path: Annotated[list[str] | None, typer.Option(help="A step taken so far; may be given again.")] = None,
     k: Annotated[int, typer.Option("-k", help="The most facts.")] = 3,
     threshold: Annotated[float, typer.Option(help="The least cosine.")] = 0.4,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a search would be given for a question and a path."""
-    from coat.cli.show import printable
-
-    with _open(memory) as store:
+    with opened(memory) as store:
         hits = store.recall(question, path or (), k=k, threshold=threshold)
     if as_json:
-        rows = [{"id": hit.id, "text": hit.text, "source": hit.source, "score": hit.score} for hit in hits]
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
+        print_json([{"id": hit.id, "text": hit.text, "source": hit.source, "score": hit.score} for hit in hits])
         return
     for hit in hits:
         sys.stdout.write(f"[{hit.id}] {hit.score:.2f}  {printable(hit.text)}  ({printable(hit.source)})\n")
@@ -85,14 +52,48 @@ def recall(
 def list_facts(
     *,
     memory: File = DEFAULT,
-    source: Annotated[str | None, typer.Option(help="Only the facts of this source.")] = None,
+    source: OfSource = None,
+    document: OfDocument = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The most facts.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="How many facts to pass over first.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """List the facts."""
-    from coat.cli.show import printable
+    """List the facts, oldest first."""
+    with looked_into(memory) as store:
+        named = document and _document(store, document)
+        facts = store.list(source, document=named, limit=limit and limit + 1, offset=offset)
+    more, facts = limit is not None and len(facts) > limit, facts[:limit]
+    if as_json:
+        print_json([asdict(fact) for fact in facts])
+        return
+    for fact in facts:
+        sys.stdout.write(line(fact))
+    if more:
+        sys.stderr.write(f"There are more; they begin at --offset {offset + len(facts)}.\n")
 
-    with _open(memory) as store:
-        for fact in store.list(source):
-            sys.stdout.write(f"[{fact.id}] {printable(fact.text)}  ({printable(fact.source)})\n")
+
+@app.command()
+def show(
+    ids: Annotated[list[int], typer.Argument(help="Numbers of facts.")],
+    *,
+    memory: File = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Show all that is known of a fact."""
+    with looked_into(memory) as store:
+        facts = store.get(ids)
+        documents = {fact.id: [name for name in store.held_by(fact.id) if name] for fact in facts}
+    unknown = sorted(set(ids) - documents.keys())
+    if unknown:
+        raise InputError(f"no fact has the id {', '.join(map(str, unknown))}; `coat memory list` shows the ids")
+    if as_json:
+        print_json([asdict(fact) | {"documents": documents[fact.id]} for fact in facts])
+        return
+    for fact in facts:
+        rows = {"source": fact.source, "document": ", ".join(documents[fact.id]), "origin": fact.origin}
+        sys.stdout.write(f"[{fact.id}] {printable(fact.text)}\n")
+        for name, value in (*rows.items(), ("added", when(fact.added))):
+            sys.stdout.write(f"    {name:<9} {printable(value) or '-'}\n")
 
 
 @app.command()
@@ -101,22 +102,54 @@ def forget(
     *,
     memory: File = DEFAULT,
     source: Annotated[str | None, typer.Option(help="All facts of this source.")] = None,
+    document: Annotated[str | None, typer.Option(help="All facts of this file, or of this folder's files.")] = None,
+    older_than: Annotated[str | None, typer.Option(help="All facts of this age, as in 30d; h, d, w, y.")] = None,
+    matching: Annotated[str | None, typer.Option(help="What a recall for this finds; asks before.")] = None,
+    k: Annotated[int, typer.Option("-k", help="The most facts for --matching.")] = 10,
+    threshold: Annotated[float, typer.Option(help="The least cosine for --matching.")] = 0.4,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove facts for good, by number or by source."""
-    if bool(ids) == (source is not None):
-        raise InputError("give the numbers of the facts to forget, or --source; not both, not neither")
-    with _open(memory) as store:
-        count = store.forget(ids) if ids else store.forget(source=source)
+    """Remove facts for good, by number, source, document, age, or what they say."""
+    by_kind = source is not None or older_than is not None
+    if bool(ids) + by_kind + (document is not None) + (matching is not None) != 1:
+        raise InputError(
+            "give the numbers of the facts to forget, or --source (with or without --older-than), --document, or "
+            "--matching; not both, not neither"
+        )
+    before = None if older_than is None else time.time() - age(older_than)
+    if matching is not None:
+        count = _forget_matching(memory, matching, k, threshold, yes)
+    else:
+        with looked_into(memory) as store:
+            if document is not None:
+                count = store.forget(document=_document(store, document))
+            else:
+                count = store.forget(ids) if ids else store.forget(source=source, before=before)
     sys.stdout.write(f"{count} facts forgotten\n")
 
 
-@app.command()
-def export(
-    file: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
-    *,
-    memory: File = DEFAULT,
-) -> None:
-    """Write all facts to a JSONL file, which `add` reads."""
-    with _open(memory) as store:
-        count = store.export(file)
-    sys.stdout.write(f"{count} facts written to {file}\n")
+def _forget_matching(memory: Path, query: str, k: int, threshold: float, yes: bool) -> int:
+    """Show what is found, ask, and forget it; return how many facts these were."""
+    with opened(memory) as store:
+        found = store.get([hit.id for hit in store.recall(query, k=k, threshold=threshold)])
+        for fact in found:
+            sys.stdout.write(line(fact))
+        if found and not yes:
+            if not sys.stdin.isatty():
+                raise InputError("nobody can be asked whether to forget these; --yes forgets them. Nothing was changed")
+            if not typer.confirm(f"Forget these {len(found)} facts?"):
+                return 0
+        return store.forget([fact.id for fact in found]) if found else 0
+
+
+def _document(store: "AssociativeMemory", given: str) -> str:
+    """The name of a document that was given as a person types it: a path, from here, or a name as it is stored."""
+    from memory import corpora
+
+    for name in (corpora.name_of(given), given):
+        if store.documents(name):
+            return name
+    raise InputError(f"{store.path} holds no document {given}; `coat memory list --json` shows the documents")
+
+
+upkeep.register(app)
