@@ -12,8 +12,9 @@
     session.promote(source="run 7")                     proved episodes become facts, in one transaction
 
 A `Hit` is (id, text, source, score, kind), kind "fact" or "episode"; `recall_many` takes a list of `Query`. SQLite is
-the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol: `SentenceTransformerEmbedder`,
-in a process of its own, or `HashingEmbedder`, the fake. Errors derive from `AssociativeMemoryError`.
+the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol; `embedder(name)` makes one: a
+sentence-transformers model, `gguf:PATH`, `openai:URL#MODEL`, or `hashing`, the fake. A file is opened with the embedder
+that it was made with; `memory.reembed(name)` changes that. Errors derive from `AssociativeMemoryError`.
 
 >>> with AssociativeMemory(embedder=HashingEmbedder()) as memory:
 ...     ids = memory.add(["Rome lies on the Tiber.", "Paris lies on the Seine."], source="atlas")
@@ -38,6 +39,7 @@ from memory.errors import (
     UnknownFactError,
 )
 from memory.facts import Fact
+from memory.naming import embedder
 from memory.recall import DEFAULT_THRESHOLD, Hit, Query
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Episode, Fate, Session
@@ -66,4 +68,5 @@ __all__ = [
     "StorageError",
     "UnknownFactError",
     "corpora",
+    "embedder",
 ]

@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from memory import index as vector_index
-from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked
-from memory.errors import InputError, StorageError
+from memory import naming
+from memory.embedders import CachedEmbedder, Embedder, check_text, embed_checked, place_of
+from memory.errors import EmbedderMismatchError, InputError, StorageError
 from memory.facts import Fact, FactStore, check_embedder, digest
 from memory.files import write_whole
 from memory.pools import gather
 from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
-from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Session
 
 if TYPE_CHECKING:
@@ -38,34 +38,58 @@ class AssociativeMemory:
     another process writes for too long, and DamagedMemoryError where a part of the file cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        embedder: Embedder | str | None = None,
+        *,
+        default: str = naming.DEFAULT,
+        download: bool = False,
+    ) -> None:
         """Open a memory, or make it; neither embedder nor index starts before it is needed.
 
         Args:
             path: The SQLite file; None or ":memory:" keeps everything in this process.
-            embedder: What turns texts into vectors, and stays the caller's to close; default: all-MiniLM-L6-v2.
+            embedder: What turns texts into vectors: a name that `memory.embedder` knows, or an embedder, which stays
+                the caller's to close. None: the one that the file was made with.
+            default: The name of the embedder of a memory that has none yet.
+            download: Whether a named model that is not on this machine may be fetched.
 
         Raises:
+            InputError, EmbedderError: There is no embedder of that name.
             NotAMemoryError: The file is something else.
             SchemaVersionError: The file was written by a newer release.
             EmbedderMismatchError: The vectors in the file were made by another embedder.
         """
         self.path = None if path is None or str(path) == ":memory:" else Path(path)
         self._closing = ExitStack()
-        if embedder is None:
-            embedder = self._closing.enter_context(SentenceTransformerEmbedder())
-        self._embedder = embedder
-        self._cached = CachedEmbedder(embedder)
         self._lock = RLock()
         self._index: vector_index.VectorIndex | None = None
         self._on_disk = ""
         self._facts = FactStore(self.path)
         self._closing.callback(self._facts.close)
         try:
-            check_embedder(self.path, self._facts.embedder(), embedder.name)
+            stored = self._facts.embedder()
+            if embedder is None and stored:
+                near = self.path and self.path.absolute().parent
+                embedder = self._owned(naming.stored_embedder(stored[0], self._facts.place(), near, download=download))
+            if embedder is None or isinstance(embedder, str):
+                embedder = self._owned(naming.embedder(embedder or default, download=download))
+            check_embedder(self.path, stored, embedder.name)
         except BaseException:
             self._closing.close()
             raise
+        self._embedder = embedder
+        self._cached = CachedEmbedder(embedder)
+
+    def _owned(self, embedder: naming.OwnedEmbedder) -> Embedder:
+        self._closing.callback(embedder.close)
+        return embedder
+
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder."""
+        return self._embedder.name
 
     # Facts
 
@@ -92,14 +116,16 @@ class AssociativeMemory:
         """
         pairs = _pairs([facts] if isinstance(facts, str) else facts, source)
         vectors: dict[str, bytes] = {}
+        embedder = self._embedder
         while True:
-            self._embed_new(pairs, vectors, progress)
-            ids = self._facts.insert(pairs, vectors, self._embedder.name)
+            self._embed_new(embedder, pairs, vectors, progress)
+            ids = self._facts.insert(pairs, vectors, embedder.name, place_of(embedder))
             if ids is not None:
                 return ids
 
     def _embed_new(
         self,
+        embedder: Embedder,
         pairs: Sequence[tuple[str, str]],
         vectors: dict[str, bytes],
         progress: Callable[[int, int], None] | None,
@@ -111,7 +137,7 @@ class AssociativeMemory:
             self._check_dimension()
         for start in range(0, len(new), ADD_BATCH):
             batch = new[start : start + ADD_BATCH]
-            rows = embed_checked(self._embedder, [wanted[key] for key in batch])
+            rows = embed_checked(embedder, [wanted[key] for key in batch])
             vectors.update((key, row.astype("<f4").tobytes()) for key, row in zip(batch, rows, strict=True))
             if progress:
                 progress(start + len(batch), len(new))
@@ -130,14 +156,53 @@ class AssociativeMemory:
             raise InputError("forget needs either ids or a source.")
         wanted = [ids] if isinstance(ids, int) else None if ids is None else list(ids)
         removed = self._facts.delete(ids=wanted, source=source)
-        file = self._index_file
-        if removed and file:
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                message = f"the facts are forgotten, but {file} still holds their vectors: {error}. Delete it."
-                raise StorageError(message) from error
+        if removed:
+            self._drop_index_file("the facts are forgotten")
         return removed
+
+    def reembed(
+        self,
+        embedder: Embedder | str,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        download: bool = False,
+    ) -> int:
+        """Change to another embedder: all facts get its vectors, in one step at the end; the old vectors are gone.
+
+        Until then, and where it fails or is killed, everything stays as it was; begun again it goes on where it was.
+        Facts that are added and forgotten meanwhile, by whomever, are so afterwards too. Sessions that began before,
+        and memories that other processes have open, say afterwards that they must be opened again.
+
+        Args:
+            embedder: As for a new memory.
+            progress: Called with (embedded so far, to embed) after every 256 facts.
+            download: As for a new memory.
+
+        Returns:
+            How many facts were embedded: 0 where the memory has none, or is of this embedder already, of which it then
+            only learns where it is.
+
+        Raises:
+            InputError, EmbedderError: There is no such embedder, or it failed.
+            MemoryInUseError: Another process re-embeds the memory with another one.
+        """
+        made = self._owned(naming.embedder(embedder, download=download)) if isinstance(embedder, str) else embedder
+        count = self._facts.reembed(made, progress)
+        with self._lock:
+            self._embedder, self._cached = made, CachedEmbedder(made)
+            self._index = None
+        if count:
+            self._drop_index_file("the facts are embedded anew")
+        return count
+
+    def _drop_index_file(self, done: str) -> None:
+        file = self._index_file
+        try:
+            if file:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            message = f"{done}, but {file} still holds their vectors: {error}. Delete it."
+            raise StorageError(message) from error
 
     def count(self) -> int:
         """How many facts there are."""
@@ -201,6 +266,14 @@ class AssociativeMemory:
         """
         return self._cached.embed(texts)
 
+    def embed_questions(self, texts: Sequence[str]) -> Vectors:
+        """As `embed`, of texts that ask for facts, which some embedders treat otherwise than those that answer.
+
+        Raises:
+            EmbedderError: The embedder failed.
+        """
+        return self._cached.embed_questions(texts)
+
     def nearest(self, queries: Sequence[Vectors], size: int, up_to: int, threshold: float) -> list[Pool]:
         """The `size` facts nearest to each row of each of `queries`, (views, d), with an id of at most `up_to`.
 
@@ -240,7 +313,7 @@ class AssociativeMemory:
             if self._index is not None:
                 try:
                     self.save()
-                except StorageError as error:
+                except (StorageError, EmbedderMismatchError) as error:
                     logger.warning("%s", error)
             self._index = None
 
@@ -264,6 +337,7 @@ class AssociativeMemory:
             self._on_disk = index.revision if index else ""
         index = index or vector_index.empty(dimension)
         vector_index.catch_up(index, self._facts)
+        self._check_dimension()  # another process may have changed the embedder in the meantime
         self._index = index
         return index
 

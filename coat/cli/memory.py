@@ -9,6 +9,7 @@ import typer
 
 from coat.cli.config import Layered
 from coat.errors import InputError
+from memory import naming
 
 if TYPE_CHECKING:
     from memory import AssociativeMemory
@@ -19,22 +20,38 @@ app = typer.Typer(
 
 File = Annotated[Path, typer.Option("--memory", help="The memory file.")]
 Download = Annotated[bool, typer.Option(help="Fetch the embedding model where it is not installed.")]
+EmbedderName = Annotated[
+    str,
+    typer.Option("--embedder", help="Of a new memory: a sentence-transformers model, gguf:PATH or openai:URL#MODEL."),
+]
 DEFAULT = Path("facts.db")
 
 
-def _open(file: Path, *, create: bool = False, download: bool = False) -> "AssociativeMemory":
-    from memory import AssociativeMemory, SentenceTransformerEmbedder
+def _open(file: Path, *, download: bool = False) -> "AssociativeMemory":
+    from memory import AssociativeMemory
 
-    if not create and not file.exists():
+    if not file.exists():
         raise InputError(f"there is no memory file {file}; `coat memory add FILE --memory {file}` makes one")
-    return AssociativeMemory(file, SentenceTransformerEmbedder(download=download))
+    return AssociativeMemory(file, download=download)
+
+
+def _open_or_make(call: typer.Context, file: Path, embedder: str, download: bool) -> "AssociativeMemory":
+    """The memory with `embedder`; where that is a setting and not of this call, an older memory keeps its own."""
+    from memory import AssociativeMemory
+
+    source = call.get_parameter_source("embedder")
+    if source is not None and source.name == "COMMANDLINE":
+        return AssociativeMemory(file, embedder, download=download)
+    return AssociativeMemory(file, default=embedder, download=download)
 
 
 @app.command()
 def add(
+    call: typer.Context,
     sources: Annotated[list[Path], typer.Argument(help="JSONL, JSON, Markdown or text files.")],
     *,
     memory: File = DEFAULT,
+    embedder: EmbedderName = naming.DEFAULT,
     download: Download = False,
 ) -> None:
     """Add the facts of files: all of them, or none where one is broken."""
@@ -44,7 +61,7 @@ def add(
     from memory import corpora
 
     pairs = [pair for source in sources for pair in corpora.read(source)]
-    with _open(memory, create=True, download=download) as store, Progress(console=Console(stderr=True)) as bar:
+    with _open_or_make(call, memory, embedder, download) as store, Progress(console=Console(stderr=True)) as bar:
         before = store.count()
         job = bar.add_task("embedding", total=None)
         store.add(pairs, progress=lambda done, total: bar.update(job, completed=done, total=total))
@@ -105,6 +122,29 @@ def forget(
     with _open(memory) as store:
         count = store.forget(ids) if ids else store.forget(source=source)
     sys.stdout.write(f"{count} facts forgotten\n")
+
+
+@app.command()
+def reembed(
+    *,
+    embedder: Annotated[
+        str, typer.Option(help="The new one: a sentence-transformers model, gguf:PATH or openai:URL#MODEL.")
+    ],
+    memory: File = DEFAULT,
+    download: Download = False,
+) -> None:
+    """Change the embedder: every fact gets its vector, in one step at the end; or say where the embedder is now."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with _open(memory) as store, Progress(console=Console(stderr=True)) as bar:
+        job = bar.add_task("embedding", total=None)
+        count = store.reembed(
+            embedder, progress=lambda done, total: bar.update(job, completed=done, total=total), download=download
+        )
+        bar.update(job, completed=1, total=1)
+        name = store.embedder
+    sys.stdout.write(f"{count} facts embedded anew: {memory} is of {name}.\n")
 
 
 @app.command()
