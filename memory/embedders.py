@@ -11,7 +11,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from memory.errors import EmbedderError, InputError
 
@@ -49,6 +49,14 @@ class QuestionEmbedder(Protocol):
         """The vectors of `texts` that ask: as `Embedder.embed`."""
 
 
+def unit(vectors: Vectors) -> Vectors:
+    """The rows of `vectors`, float32 (n, d), each divided by its length; a row of zeros stays one."""
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
 def same(one: str, other: str) -> bool:
     """Whether two names are of one embedder: of a file its fingerprint counts, of a server its model.
 
@@ -84,7 +92,7 @@ def check_text(text: str, name: str) -> None:
 
 
 def embed_checked(embedder: Embedder, texts: Sequence[str], *, asking: bool = False) -> Vectors:
-    """`embedder.embed(texts)`, or as questions where they are `asking`, refused unless it is what the protocol promises.
+    """The vectors of `texts`, or of questions where they are `asking`, refused unless they are what was promised.
 
     Returns:
         float32, shape (n, dimension), rows of length 1.
@@ -94,8 +102,8 @@ def embed_checked(embedder: Embedder, texts: Sequence[str], *, asking: bool = Fa
     """
     import numpy as np
 
-    asked = asking and isinstance(embedder, QuestionEmbedder)
-    made = embedder.embed_questions(texts) if asked else embedder.embed(texts)
+    plain = not (asking and isinstance(embedder, QuestionEmbedder))
+    made = embedder.embed(texts) if plain else cast(QuestionEmbedder, embedder).embed_questions(texts)
     vectors = np.ascontiguousarray(made, dtype=np.float32)
     if vectors.shape != (len(texts), embedder.dimension):
         expected = (len(texts), embedder.dimension)

@@ -21,6 +21,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from memory.embedders import unit
 from memory.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ class LlamaEmbedder:
             tokens = [model.tokens(text) for text in texts]
             for batch in _batches([len(each) for each in tokens], model.longest):
                 vectors[batch] = model.pooled([tokens[n] for n in batch])
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.where(lengths > 0, lengths, 1)
+        return unit(vectors)
 
     def close(self) -> None:
         """Free the model, if it is loaded."""

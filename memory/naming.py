@@ -21,6 +21,7 @@ DEFAULT = MINILM
 """The embedder of a memory that is made without naming one: the same everywhere, so that any file reads anywhere."""
 MULTILINGUAL = "intfloat/multilingual-e5-small"
 """A small one for a hundred languages."""
+_HUB, _HASHING = r"[\w.-]+/[\w.-]+", r"hashing(?:-([1-9][0-9]{0,4}))?"
 
 
 class OwnedEmbedder(Embedder, Protocol):
@@ -57,9 +58,9 @@ def _plain(name: str, download: bool) -> OwnedEmbedder:
 
         url, _, model = name.removeprefix("openai:").partition("#")
         return OpenAIEmbedder(url, model)
-    if hashing := re.fullmatch(r"hashing(?:-([1-9][0-9]{0,4}))?", name):
+    if hashing := re.fullmatch(_HASHING, name):
         return HashingEmbedder(int(hashing[1] or 256))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    if re.fullmatch(_HUB, name):
         return SentenceTransformerEmbedder(name, download=download)
     raise InputError(
         f"there is no embedder {name!r}; name a sentence-transformers model as OWNER/MODEL ({DEFAULT}), a file as "
@@ -69,7 +70,7 @@ def _plain(name: str, download: bool) -> OwnedEmbedder:
 
 def stored_embedder(name: str, place: str, near: Path | None, *, download: bool = False) -> OwnedEmbedder:
     """The embedder that made a memory, by its stored `name` and `place`; `near` is where else to look for a file."""
-    if "/" in name and not name.startswith(("gguf:", "openai:")) or name.startswith("hashing"):
+    if re.fullmatch(_HUB, place) or re.fullmatch(_HASHING, place):
         return embedder(place, download=download)
     return StoredEmbedder(name, place, near)
 

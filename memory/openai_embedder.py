@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from memory.embedders import unit
 from memory.errors import EmbedderError, InputError
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ class OpenAIEmbedder:
             vectors = np.array(rows, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise EmbedderError(f"{self.name} gave vectors of several lengths, or of no numbers.") from error
-        lengths = np.linalg.norm(vectors.reshape(len(rows), -1), axis=1, keepdims=True)
-        return vectors / np.where(lengths > 0, lengths, 1)
+        return unit(vectors.reshape(len(rows), -1))
 
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""
