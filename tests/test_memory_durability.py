@@ -9,6 +9,7 @@ from memory import AssociativeMemory, HashingEmbedder
 
 EMBEDDER = HashingEmbedder(16)
 
+
 def test_kill_9_at_20_points_loses_nothing_and_brings_nothing_back():
     assert crashes(20)["problems"] == []
 
