@@ -104,7 +104,7 @@ class LlamaEmbedder:
             model = self._running()
             vectors = np.zeros((len(texts), model.dimension), dtype=np.float32)
             tokens = [model.tokens(text) for text in texts]
-            for batch in _batches([len(each) for each in tokens], model.longest):
+            for batch in _batches([len(each) for each in tokens], model.longest, model.most):
                 vectors[batch] = model.pooled([tokens[n] for n in batch])
         return unit(vectors)
 
@@ -158,20 +158,21 @@ class _Loaded:
     def _open(self) -> None:
         cpp = self._cpp
         self.longest = min(LONGEST, cpp.llama_model_n_ctx_train(self._model) or LONGEST)
+        self.most = min(MOST_SEQUENCES, self.longest)
         self._context = self._new_context(cpp.LLAMA_POOLING_TYPE_UNSPECIFIED)
         if cpp.llama_pooling_type(self._context) == cpp.LLAMA_POOLING_TYPE_NONE:
             cpp.llama_free(self._context)
             self._context = self._new_context(cpp.LLAMA_POOLING_TYPE_MEAN)
         if cpp.llama_pooling_type(self._context) == cpp.LLAMA_POOLING_TYPE_RANK:
             raise EmbedderError(f"{self._path} ranks texts and has no vectors for them. Choose an embedding model.")
-        # an encoder keeps no memory; an encoder-decoder is read by its encoder
-        self._decodes = not cpp.llama_model_has_encoder(self._model)
+        self._memory = cpp.llama_get_memory(self._context)
+        self._decodes = self._memory and not cpp.llama_model_has_encoder(self._model)
 
     def _new_context(self, pooling: int) -> Any:
         params = self._cpp.llama_context_default_params()
         params.embeddings, params.pooling_type = True, pooling
         params.n_ctx = params.n_batch = params.n_ubatch = self.longest
-        params.n_seq_max = MOST_SEQUENCES
+        params.n_seq_max = self.most
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = self._threads
         context = self._cpp.llama_init_from_model(self._model, params)
@@ -208,8 +209,8 @@ class _Loaded:
             for row, (number, place, token) in enumerate(places):
                 batch.token[row], batch.pos[row], batch.logits[row] = token, place, 1
                 batch.n_seq_id[row], batch.seq_id[row][0] = 1, number
-            if self._decodes and (memory := cpp.llama_get_memory(self._context)):
-                cpp.llama_memory_clear(memory, True)
+            if self._memory:
+                cpp.llama_memory_clear(self._memory, True)
             failed = (cpp.llama_decode if self._decodes else cpp.llama_encode)(self._context, batch)
         finally:
             cpp.llama_batch_free(batch)
@@ -226,12 +227,12 @@ class _Loaded:
             self._cpp.llama_model_free(self._model)
 
 
-def _batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Numbers of texts with alike lengths that together have at most `most` tokens."""
+def _batches(lengths: Sequence[int], tokens: int, texts: int) -> Iterator[list[int]]:
+    """Numbers of at most `texts` texts of like lengths that together have at most `tokens` tokens."""
     batch: list[int] = []
     used = 0
     for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (used + lengths[number] > most or len(batch) == MOST_SEQUENCES):
+        if batch and (used + lengths[number] > tokens or len(batch) == texts):
             yield batch
             batch, used = [], 0
         batch.append(number)

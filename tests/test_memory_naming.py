@@ -82,13 +82,8 @@ def test_questions_and_facts_are_embedded_with_their_prefixes():
         session = mem.session()
         session.observe("tried", value=0.5)
         session.recall("a question")
-    assert inner.read == [
-        "text: a fact",
-        "ask: a question",
-        "ask: a question a step",
-        "text: a question",
-        "text: tried",
-    ]
+    asked = ["ask: a question", "ask: a question a step"]
+    assert inner.read == ["text: a fact", *asked, "text: a question", "text: tried"]
 
 
 def test_the_prefix_of_texts_is_part_of_the_name():
@@ -152,9 +147,7 @@ def test_another_model_in_the_same_place_is_noticed(tmp_path):
     data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
     model.write_bytes(data)
     with AssociativeMemory(path) as mem:
-        with pytest.raises(
-            memory.EmbedderMismatchError, match=r"is gguf:model.gguf@\w+ now, .*was made with gguf:model"
-        ):
+        with pytest.raises(memory.EmbedderMismatchError, match=r"is gguf:model.gguf@\w+ now, .*made with gguf:model"):
             mem.recall("24")
         assert mem.forget(1) == 1
 

@@ -110,9 +110,11 @@ def test_a_server_that_stays_busy_or_asks_too_much_is_given_up(server, embedder)
 
 
 def test_nobody_there_is_said(server):
-    with OpenAIEmbedder("http://127.0.0.1:9/v1", "tiny", sleep=server.waits.append) as embedder:
-        with pytest.raises(EmbedderError, match=r"127\.0\.0\.1:9/v1 cannot be reached .*tried 5 times"):
-            embedder.embed(["a"])
+    with (
+        OpenAIEmbedder("http://127.0.0.1:9/v1", "tiny", sleep=server.waits.append) as embedder,
+        pytest.raises(EmbedderError, match=r"127\.0\.0\.1:9/v1 cannot be reached .*tried 5 times"),
+    ):
+        embedder.embed(["a"])
     assert server.waits == [0.5, 1, 2, 4]
 
 

@@ -114,7 +114,9 @@ def crash(path: Path, kind: str, seed: int, told: Told) -> dict[str, Any] | None
     for line in lines:
         if line.endswith("\n"):  # else the kill cut it
             said = json.loads(line)
-            begun = said if said["begins"] else told.take(said)
+            begun = said if said["begins"] else None
+            if begun is None:
+                told.take(said)
     return begun
 
 
