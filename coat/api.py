@@ -287,7 +287,7 @@ def _model(
 
 
 def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None) -> AssociativeMemory | None:
-    """The memory in a file, closed with `stack`; one that is open stays open.
+    """The memory in a file, with the embedder that it was made with, closed with `stack`; one that is open stays open.
 
     Raises:
         InputError: there is no such file.
@@ -296,7 +296,7 @@ def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None)
         return memory
     if not Path(memory).exists():
         raise InputError(f"there is no memory file {memory}; `coat memory add FILE --memory {memory}` makes one")
-    return _own(stack, AssociativeMemory(Path(memory), SentenceTransformerEmbedder()))
+    return _own(stack, AssociativeMemory(Path(memory)))
 
 
 def _same_run(journal: Journal, run: int, config: dict[str, Any]) -> dict[str, Any]:

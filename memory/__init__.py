@@ -14,8 +14,9 @@
     session.promote(source="run 7")                     proved episodes become facts, in one transaction
 
 A `Hit` is (id, text, source, score, kind), kind "fact" or "episode"; `recall_many` takes a list of `Query`. SQLite is
-the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol: `SentenceTransformerEmbedder`,
-in a process of its own, or `HashingEmbedder`, the fake. Errors derive from `AssociativeMemoryError`.
+the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol; `embedder(name)` makes one: a
+sentence-transformers model, `gguf:PATH`, `openai:URL#MODEL`, or `hashing`, the fake. A file is opened with the embedder
+that it was made with; `memory.reembed(name)` changes that. Errors derive from `AssociativeMemoryError`.
 
 >>> with AssociativeMemory(embedder=HashingEmbedder()) as memory:
 ...     ids = memory.add(["Rome lies on the Tiber.", "Paris lies on the Seine."], source="atlas")
@@ -41,6 +42,7 @@ from memory.errors import (
 )
 from memory.exchange import Exported
 from memory.maintenance import Absent, Compacted, Problem, Stats
+from memory.naming import embedder
 from memory.recall import DEFAULT_THRESHOLD, Hit, Query
 from memory.records import Entry, Fact, Update
 from memory.sentence_transformer import SentenceTransformerEmbedder
@@ -77,4 +79,5 @@ __all__ = [
     "UnknownFactError",
     "Update",
     "corpora",
+    "embedder",
 ]

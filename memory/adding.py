@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from memory.embedders import Embedder, check_text, embed_checked
+from memory.embedders import Embedder, check_text, embed_checked, place_of
 from memory.facts import FactStore, check_embedder
 from memory.records import Entry, Update, digest
 
@@ -37,7 +37,7 @@ def write(
     vectors: dict[str, bytes] = {}
     while True:
         _embed_new(facts, embedder, entries, vectors, progress)
-        update = facts.insert(entries, vectors, embedder.name, whole)
+        update = facts.insert(entries, vectors, embedder.name, whole, place_of(embedder))
         if update is not None:
             return update
 

@@ -12,14 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from memory import index as vector_index
-from memory import index_file, maintenance
+from memory import index_file, maintenance, naming
 from memory.embedders import CachedEmbedder, Embedder
-from memory.errors import StorageError
+from memory.errors import EmbedderMismatchError, StorageError
 from memory.facts import FactStore, check_embedder
 from memory.holdings import Holdings
 from memory.pools import gather
 from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
-from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Session
 
 if TYPE_CHECKING:
@@ -35,34 +34,93 @@ class AssociativeMemory(Holdings):
     another process writes for too long, and DamagedMemoryError where a part of the file cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        embedder: Embedder | str | None = None,
+        *,
+        default: str = naming.DEFAULT,
+        download: bool = False,
+    ) -> None:
         """Open a memory, or make it; neither embedder nor index starts before it is needed.
 
         Args:
             path: The SQLite file; None or ":memory:" keeps everything in this process.
-            embedder: What turns texts into vectors, and stays the caller's to close; default: all-MiniLM-L6-v2.
+            embedder: What turns texts into vectors: a name that `memory.embedder` knows, or an embedder, which stays
+                the caller's to close. None: the one that the file was made with.
+            default: The name of the embedder of a memory that has none yet.
+            download: Whether a named model that is not on this machine may be fetched.
 
         Raises:
+            InputError, EmbedderError: There is no embedder of that name.
             NotAMemoryError: The file is something else.
             SchemaVersionError: The file was written by a newer release.
             EmbedderMismatchError: The vectors in the file were made by another embedder.
         """
         self.path = None if path is None or str(path) == ":memory:" else Path(path)
         self._closing = ExitStack()
-        if embedder is None:
-            embedder = self._closing.enter_context(SentenceTransformerEmbedder())
-        self._embedder = embedder
-        self._cached = CachedEmbedder(embedder)
         self._lock = RLock()
         self._index: vector_index.VectorIndex | None = None
         self._on_disk = ""
         self._facts = FactStore(self.path)
         self._closing.callback(self._facts.close)
         try:
-            check_embedder(self.path, self._facts.embedder(), embedder.name)
+            stored = self._facts.embedder()
+            if embedder is None and stored:
+                near = self.path and self.path.absolute().parent
+                embedder = self._owned(naming.stored_embedder(stored[0], self._facts.place(), near, download=download))
+            if embedder is None or isinstance(embedder, str):
+                embedder = self._owned(naming.embedder(embedder or default, download=download))
+            check_embedder(self.path, stored, embedder.name)
         except BaseException:
             self._closing.close()
             raise
+        self._embedder = embedder
+        self._cached = CachedEmbedder(embedder)
+
+    def _owned(self, embedder: naming.OwnedEmbedder) -> Embedder:
+        self._closing.callback(embedder.close)
+        return embedder
+
+    @property
+    def embedder(self) -> str:
+        """The name of the embedder."""
+        return self._embedder.name
+
+    def reembed(
+        self,
+        embedder: Embedder | str,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        download: bool = False,
+    ) -> int:
+        """Change to another embedder: all facts get its vectors, in one step at the end; the old vectors are gone.
+
+        Until then, and where it fails or is killed, everything stays as it was; begun again it goes on where it was.
+        Facts that are added and forgotten meanwhile, by whomever, are so afterwards too. Sessions that began before,
+        and memories that other processes have open, say afterwards that they must be opened again.
+
+        Args:
+            embedder: As for a new memory.
+            progress: Called with (embedded so far, to embed) after every 256 facts.
+            download: As for a new memory.
+
+        Returns:
+            How many facts were embedded: 0 where the memory has none, or is of this embedder already, of which it then
+            only learns where it is.
+
+        Raises:
+            InputError, EmbedderError: There is no such embedder, or it failed.
+            MemoryInUseError: Another process re-embeds the memory with another one.
+        """
+        made = self._owned(naming.embedder(embedder, download=download)) if isinstance(embedder, str) else embedder
+        count = self._facts.reembed(made, progress)
+        with self._lock:
+            self._embedder, self._cached = made, CachedEmbedder(made)
+            self._index = None
+        if count:
+            self._drop_index()
+        return count
 
     # Recall
 
@@ -100,6 +158,14 @@ class AssociativeMemory(Holdings):
             EmbedderError: The embedder failed.
         """
         return self._cached.embed(texts)
+
+    def embed_questions(self, texts: Sequence[str]) -> Vectors:
+        """As `embed`, of texts that ask for facts, which some embedders treat otherwise than those that answer.
+
+        Raises:
+            EmbedderError: The embedder failed.
+        """
+        return self._cached.embed_questions(texts)
 
     def nearest(self, queries: Sequence[Vectors], size: int, up_to: int, threshold: float) -> list[Pool]:
         """The `size` facts nearest to each row of each of `queries`, (views, d), with an id of at most `up_to`.
@@ -145,7 +211,7 @@ class AssociativeMemory(Holdings):
             if self._index is not None:
                 try:
                     self.save()
-                except StorageError as error:
+                except (StorageError, EmbedderMismatchError) as error:
                     logger.warning("%s", error)
             self._index = None
 
@@ -169,6 +235,7 @@ class AssociativeMemory(Holdings):
             self._on_disk = index.revision if index else ""
         index = index or vector_index.empty(dimension)
         vector_index.catch_up(index, self._facts, progress)
+        self._check_dimension()  # another process may have changed the embedder in the meantime
         self._index = index
         return index
 

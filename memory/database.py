@@ -50,9 +50,11 @@ _SECOND = (
     "CREATE TABLE names (name TEXT, fact INTEGER, title INTEGER, PRIMARY KEY (name, fact)) WITHOUT ROWID",
     "CREATE INDEX names_by_fact ON names (fact)",
     "CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='porter unicode61 remove_diacritics 2')",
+    "CREATE TABLE new_vectors (fact INTEGER PRIMARY KEY, vector BLOB NOT NULL)",
+    "CREATE TRIGGER forgotten AFTER DELETE ON facts BEGIN DELETE FROM new_vectors WHERE fact = old.id; END",
 )
 """What version 2 adds: the document that a fact is part of ('' for none), further ones that hold it too, how it was
-found (JSON), names and words in its text."""
+found (JSON), names and words in its text, and the vectors of an embedder that is to replace the present one."""
 
 
 class Database:

@@ -11,7 +11,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from memory.errors import EmbedderError, InputError
 
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors; may be called from several threads."""
+    """Turns texts into vectors; may be called from several threads.
+
+    One that embeds questions otherwise than the texts that answer them is a `QuestionEmbedder` too; one whose name
+    does not say where it is has a `place`, the name under which `memory.embedder` finds it here.
+    """
 
     @property
     def name(self) -> str:
@@ -35,6 +39,41 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of `texts`: float32, shape (n, dimension), rows of length 1."""
+
+
+@runtime_checkable
+class QuestionEmbedder(Protocol):
+    """What an embedder that was trained with instructions has besides."""
+
+    def embed_questions(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of `texts` that ask: as `Embedder.embed`."""
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The rows of `vectors`, float32 (n, d), each divided by its length; a row of zeros stays one."""
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two names are of one embedder: of a file its fingerprint counts, of a server its model.
+
+    >>> same("gguf:a.gguf@0123", "gguf:renamed.gguf@0123"), same("openai:http://a/v1#m", "openai:http://b/v1#m")
+    (True, True)
+    """
+    return _essence(one) == _essence(other)
+
+
+def _essence(name: str) -> str:
+    kind, _, rest = name.partition(":")
+    return f"{kind}:{rest.rpartition({'gguf': '@', 'openai': '#'}[kind])[2]}" if kind in ("gguf", "openai") else name
+
+
+def place_of(embedder: Embedder) -> str:
+    """The name under which `memory.embedder` finds `embedder` on this machine."""
+    return str(getattr(embedder, "place", embedder.name))
 
 
 def check_text(text: str, name: str) -> None:
@@ -52,8 +91,8 @@ def check_text(text: str, name: str) -> None:
         raise InputError(f"{name} is not valid Unicode ({where}); nothing was changed.") from error
 
 
-def embed_checked(embedder: Embedder, texts: Sequence[str]) -> Vectors:
-    """`embedder.embed(texts)`, refused unless it is what the protocol promises.
+def embed_checked(embedder: Embedder, texts: Sequence[str], *, asking: bool = False) -> Vectors:
+    """The vectors of `texts`, or of questions where they are `asking`, refused unless they are what was promised.
 
     Returns:
         float32, shape (n, dimension), rows of length 1.
@@ -63,7 +102,9 @@ def embed_checked(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     """
     import numpy as np
 
-    vectors = np.ascontiguousarray(embedder.embed(texts), dtype=np.float32)
+    plain = not (asking and isinstance(embedder, QuestionEmbedder))
+    made = embedder.embed(texts) if plain else cast(QuestionEmbedder, embedder).embed_questions(texts)
+    vectors = np.ascontiguousarray(made, dtype=np.float32)
     if vectors.shape != (len(texts), embedder.dimension):
         expected = (len(texts), embedder.dimension)
         raise EmbedderError(f"embedder {embedder.name} gave vectors of shape {vectors.shape}, not {expected}.")
@@ -104,6 +145,9 @@ class HashingEmbedder:
             row /= np.linalg.norm(row)
         return vectors
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def _features(text: str) -> Iterator[tuple[str, float]]:
     for word in re.findall(r"\w+|[^\w\s]", text.casefold()):
@@ -116,12 +160,12 @@ def _features(text: str) -> Iterator[tuple[str, float]]:
 class CachedEmbedder:
     """An embedder that remembers the vectors of the last `size` texts: a search asks for its question often.
 
-    Raises from `embed` what `embed_checked` raises.
+    Raises from `embed` and `embed_questions` what `embed_checked` raises.
     """
 
     def __init__(self, embedder: Embedder, size: int = 2048) -> None:
         self._embedder, self._size = embedder, size
-        self._known: OrderedDict[str, Vectors] = OrderedDict()
+        self._known: OrderedDict[tuple[bool, str], Vectors] = OrderedDict()
         self._lock = Lock()
 
     @property
@@ -136,17 +180,26 @@ class CachedEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of `texts`: float32, shape (n, dimension), rows of length 1; unknown ones in one call."""
+        return self._embed(texts, asking=False)
+
+    def embed_questions(self, texts: Sequence[str]) -> Vectors:
+        """The same of texts that ask; where the embedder makes no difference, the very same."""
+        return self._embed(texts, asking=isinstance(self._embedder, QuestionEmbedder))
+
+    def _embed(self, texts: Sequence[str], *, asking: bool) -> Vectors:
         import numpy as np
 
+        keys = [(asking, text) for text in texts]
         with self._lock:
-            found = {text: self._known[text] for text in texts if text in self._known}
-        missing = [text for text in dict.fromkeys(texts) if text not in found]
+            found = {key: self._known[key] for key in keys if key in self._known}
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
         if missing:
-            found.update(zip(missing, embed_checked(self._embedder, missing), strict=True))
+            made = embed_checked(self._embedder, [text for _, text in missing], asking=asking)
+            found.update(zip(missing, made, strict=True))
         with self._lock:
-            for text in texts:
-                self._known[text] = found[text]
-                self._known.move_to_end(text)
+            for key in keys:
+                self._known[key] = found[key]
+                self._known.move_to_end(key)
             while len(self._known) > self._size:
                 self._known.popitem(last=False)
-        return np.stack([found[text] for text in texts])
+        return np.stack([found[key] for key in keys])

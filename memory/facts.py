@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from memory import derived, documents
 from memory.database import Database
+from memory.embedders import Embedder, place_of, same
 from memory.errors import DamagedMemoryError, EmbedderMismatchError, UnknownFactError
 from memory.records import Entry, Fact, Update, digest
+from memory.reembedding import abandon, reembed
 
 if TYPE_CHECKING:
     from memory.embedders import Vectors
@@ -65,6 +67,37 @@ class FactStore:
         if not (dimension or "").isdecimal():
             raise DamagedMemoryError(f"{self._database.path}: its dimension is {dimension!r}, not a number.")
         return name, int(dimension or 0)
+
+    def place(self) -> str:
+        """Where the embedder was when it last made vectors; its name where that says so."""
+        with self._database.transaction(write=False):
+            return self._database.meta("place") or self._database.meta("embedder") or ""
+
+    def reembed(self, embedder: Embedder, progress: Callable[[int, int], None] | None = None) -> int:
+        """Give all facts vectors of `embedder`: see `memory.reembedding`; return how many were made anew.
+
+        None are where the memory is of this embedder already; then its place is written down, and vectors that were
+        begun for another one are dropped.
+
+        Raises:
+            EmbedderError, MemoryInUseError: As `memory.reembedding.reembed`.
+        """
+
+        def claim() -> None:
+            self._database.set_meta("embedder", embedder.name)
+            self._database.set_meta("dimension", str(embedder.dimension))
+            self._database.set_meta("place", place_of(embedder))
+            self._database.mark_changed()
+
+        stored = self.embedder()
+        if stored is None:
+            return 0
+        if same(stored[0], embedder.name) and stored[1] == embedder.dimension:
+            with self._database.transaction() as sql:
+                abandon(sql)
+                self._database.set_meta("place", place_of(embedder))
+            return 0
+        return reembed(self._database, embedder, claim, progress)
 
     def revision(self) -> str:
         """A value that is another one after every change, by whichever process."""
@@ -180,11 +213,13 @@ class FactStore:
         vectors: Mapping[str, bytes],
         embedder: str,
         whole: Iterable[str] = (),
+        place: str = "",
     ) -> Update | None:
         """Add entries in one transaction; `vectors` holds those of the new ones by digest, float32.
 
-        The first facts of a memory decide its `embedder` and dimension. The entries of the documents named in `whole`
-        are all that these hold from now on: what else they held is deleted, unless something else holds it too.
+        The first facts of a memory decide its `embedder` and dimension; `place` is where that is now. The entries of
+        the documents named in `whole` are all that these hold from now on: what else they held is deleted, unless
+        something else holds it too.
 
         Returns:
             What was done; a fact that was there keeps its id. None, with nothing done, where another process forgot a
@@ -203,7 +238,7 @@ class FactStore:
             if not new.keys() <= vectors.keys():
                 return None
             if new:
-                self._claim(embedder, len(vectors[next(iter(new))]) // 4)
+                self._claim(embedder, len(vectors[next(iter(new))]) // 4, place or embedder)
                 self._database.mark_changed()
             now = time.time()
             for key, entry in new.items():
@@ -219,12 +254,14 @@ class FactStore:
             self._database.flush()
         return Update(ids, len(new), gone, len(set(ids)) - len(new))
 
-    def _claim(self, embedder: str, dimension: int) -> None:
+    def _claim(self, embedder: str, dimension: int, place: str) -> None:
         stored = self.embedder()
         if stored is None:
             self._database.set_meta("embedder", embedder)
             self._database.set_meta("dimension", str(dimension))
         check_embedder(self._database.path, stored, embedder, dimension)
+        if self._database.meta("place") != place:
+            self._database.set_meta("place", place)
 
     def delete(
         self, *, ids: Sequence[int] | None = None, source: str | None = None, before: float | None = None
@@ -290,10 +327,10 @@ def check_embedder(path: Path | None, stored: tuple[str, int] | None, name: str,
     Raises:
         EmbedderMismatchError: Names both.
     """
-    if stored is None or (stored[0] == name and dimension in (None, stored[1])):
+    if stored is None or (same(stored[0], name) and dimension in (None, stored[1])):
         return
     offered = name if dimension is None else f"{name} ({dimension} dimensions)"
     raise EmbedderMismatchError(
         f"{path or 'the memory of this process'} holds vectors of {stored[0]} ({stored[1]} dimensions), which cannot "
-        f"be compared with those of {offered}. Open it with {stored[0]}, or add its texts to a new memory."
+        f"be compared with those of {offered}. Open it with {stored[0]}, or `reembed` it."
     )

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, get_args
 
 from memory.embedders import check_text
-from memory.errors import InputError, UnknownFactError
+from memory.errors import EmbedderMismatchError, InputError, UnknownFactError
 from memory.recall import DEFAULT_THRESHOLD, Candidate, Hit, Pool, Query, check_limits, choose, views
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Session:
     """
 
     def __init__(self, memory: AssociativeMemory, last_id: int) -> None:
-        self._memory, self._last_id = memory, last_id
+        self._memory, self._last_id, self._embedder = memory, last_id, memory.embedder
         self._episodes: dict[tuple[str, str], Episode] = {}
         self._vectors: dict[int, Vectors] = {}
         self._lock = Lock()
@@ -121,6 +121,8 @@ class Session:
         lived_through = self.episodes[:episodes]
         if not queries or not (lived_through or self._last_id):
             return [[] for _ in queries]
+        if self._memory.embedder != self._embedder:
+            raise EmbedderMismatchError("the memory was re-embedded since this session began. Begin another session.")
         vectors = self._embed(asked)
         lived = self._nearest_episodes(lived_through, vectors, threshold)
         size = FIRST_POOL + 4 * k
@@ -157,7 +159,7 @@ class Session:
     def _embed(self, groups: Sequence[Sequence[str]]) -> list[Vectors]:
         import numpy as np
 
-        together = self._memory.embed([text for group in groups for text in group])
+        together = self._memory.embed_questions([text for group in groups for text in group])
         ends = np.cumsum([len(group) for group in groups])[:-1]
         return np.split(together, ends)
 

@@ -41,6 +41,8 @@ def test_a_file_of_the_first_version_is_brought_to_the_second(tmp_path):
         "DROP TABLE words",
         "DROP TABLE names",
         "DROP TABLE held",
+        "DROP TRIGGER forgotten",
+        "DROP TABLE new_vectors",
         "DROP INDEX facts_by_document",
         "ALTER TABLE facts DROP COLUMN document",
         "ALTER TABLE facts DROP COLUMN origin",

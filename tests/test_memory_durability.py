@@ -1,81 +1,37 @@
 """What was acknowledged survives kill -9; a memory is never seen half-written."""
 
-import json
-import random
 import signal
 import subprocess
 import sys
-import time
 
-import pytest
-
+from benchmarks.memory.crashes import Told, check, crashes
 from memory import AssociativeMemory, HashingEmbedder
 
 EMBEDDER = HashingEmbedder(16)
 
-WRITER = """
-import json, random, sys
-from memory import AssociativeMemory, HashingEmbedder
 
-def say(**what):
-    print(json.dumps(what), flush=True)
-
-rng, live = random.Random(int(sys.argv[2])), {}
-mem = AssociativeMemory(sys.argv[1], HashingEmbedder(16))
-say(ready=True)
-for step in range(1_000_000):
-    if live and rng.random() < 0.3:
-        doomed = rng.sample(sorted(live), min(len(live), rng.randint(1, 3)))
-        say(begin="forget", texts=[live.pop(number) for number in doomed])
-        mem.forget(doomed)
-    else:
-        texts = [f"thought{step}of{n} " + " " * rng.choice([0, 50, 9000]) for n in range(rng.randint(1, 6))]
-        say(begin="add", texts=texts)
-        live.update(zip(mem.add(texts), texts))
-    say(done=True)
-    if rng.random() < 0.2:
-        mem.recall("thought", threshold=0)
-        mem.save()
-"""
+def test_kill_9_at_20_points_loses_nothing_and_brings_nothing_back():
+    assert crashes(20)["problems"] == []
 
 
-def run_and_kill(path, seed):
-    """The lines a writer had printed when it was killed at a point that `seed` chooses."""
-    rng = random.Random(seed)
-    command = [sys.executable, "-c", WRITER, str(path), str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as writer:
-        lines = [writer.stdout.readline() for _ in range(1 + rng.randint(0, 60))]
-        time.sleep(rng.random() * 0.02)
-        writer.kill()
-        lines += writer.stdout.readlines()
-        errors = writer.stderr.read()
-    assert writer.returncode == -signal.SIGKILL, errors
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_after_kill_9_all_that_was_acknowledged_is_there(tmp_path, seed):
-    path = tmp_path / "facts.db"
-    there, gone, doubtful = set(), set(), None
-    for line in run_and_kill(path, seed):
-        if "begin" in line:
-            doubtful = line
-        elif "done" in line:
-            if doubtful["begin"] == "add":
-                there |= set(doubtful["texts"])
-            else:
-                there -= set(doubtful["texts"])
-                gone |= set(doubtful["texts"])
-            doubtful = None
-    maybe = set(doubtful["texts"]) if doubtful else set()
+def test_what_the_crash_test_looks_for_it_finds(tmp_path):
+    path, texts = tmp_path / "facts.db", [f"fact{n} of many" for n in range(20)]
     with AssociativeMemory(path, EMBEDDER) as mem:
-        found = {fact.text for fact in mem.list()}
-        assert there - maybe <= found <= there | maybe
-        assert not found & (gone - maybe)
-        assert found & maybe in (set(), maybe)
-        for text in sorted(found)[:5]:
-            assert text in [hit.text for hit in mem.recall(text, k=50, threshold=0.99)]
-        assert len(mem.recall("thought", k=10_000, threshold=-1)) <= len(found)
+        mem.add(texts)
+        assert check(path, Told(there=set(texts)), None) == []
+        assert "lost: ['other']" in check(path, Told(there={"other", *texts}), None)
+        assert f"back: ['{texts[0]}']" in check(path, Told(there=set(texts[1:]), gone={texts[0]}), None)
+        assert "strange: ['fact0 of many']" in check(path, Told(there=set(texts[1:])), None)
+        half = {"texts": [texts[0], "never added"]}
+        assert check(path, Told(there=set(texts)), half) == [f"half of an operation: ['{texts[0]}']"]
+        with mem._facts._database.transaction() as sql:
+            sql.execute("UPDATE facts SET vector = (SELECT vector FROM facts WHERE id = 3) WHERE id = 2")
+            sql.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', 5, 'fact4 of many')")
+            sql.execute("INSERT INTO new_vectors VALUES (99, x'00')")
+        found = "\n".join(check(path, Told(there=set(texts)), None))
+    assert "vectors of the facts [2]" in found
+    assert "words of the facts [5]" in found
+    assert "new_vectors knows the facts [99]" in found
 
 
 def test_a_killed_writer_leaves_nothing_of_an_unfinished_add(tmp_path):

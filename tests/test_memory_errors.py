@@ -94,7 +94,7 @@ def test_the_embedder_of_the_file_is_named_beside_the_other(path):
     with pytest.raises(memory.EmbedderMismatchError, match=r"hashing-16 \(16 dimensions\).*hashing-32"):
         AssociativeMemory(path, HashingEmbedder(32))
     with pytest.raises(memory.EmbedderMismatchError, match="sentence-transformers/all-MiniLM-L6-v2"):
-        AssociativeMemory(path)
+        AssociativeMemory(path, "sentence-transformers/all-MiniLM-L6-v2")
 
 
 def test_an_embedder_of_the_same_name_and_another_dimension_is_refused(path):

@@ -31,7 +31,7 @@ WAYS = ("in_search", "beside", "off")
 
 
 def measure(data: Path, cache: Path, *, quick: bool = False, model: str = MODEL) -> dict[str, Any]:
-    """`qa_f1` by way, with paired differences to `in_search`; the supporting passages found by `in_search` and `beside`.
+    """`qa_f1` by way, with paired differences; the supporting passages found by `in_search` and `beside`.
 
     Raises:
         InputError: a file is missing.

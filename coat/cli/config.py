@@ -19,10 +19,13 @@ from coat.cli.options import AsJson
 from coat.cli.solve import solve
 from coat.errors import InputError, no_such
 from coat.settings import KINDS, is_kind
+from memory import naming
 
 FILE = "coat.toml"
 OF_ONE_CALL = {"question", "file", "line", "messages", "as_json", "trace", "verbose", "no_journal"}
 """What `coat solve` takes that belongs to one problem alone."""
+OF_MEMORY: Mapping[str, Any] = {"embedder": naming.DEFAULT}
+"""Settings that `coat memory` takes alone, with their defaults."""
 NO_SETTINGS = {"COAT_OPENAI_API_KEY"}
 """Variables that have no flag."""
 TOML_KINDS: Mapping[type, str] = KINDS | {bool: "true or false", str: "a text"}
@@ -37,9 +40,10 @@ class Layer:
 
 
 def keys() -> dict[str, type]:
-    """The settings and their kinds: those options of `coat solve` that are not of one call."""
+    """The settings and their kinds: those options of `coat solve` that are not of one call, and the memory's own."""
     hints = get_type_hints(solve)
-    return {name: _kind(hints[name]) for name in inspect.signature(solve).parameters if name not in OF_ONE_CALL}
+    known = {name: _kind(hints[name]) for name in inspect.signature(solve).parameters if name not in OF_ONE_CALL}
+    return known | {name: type(default) for name, default in OF_MEMORY.items()}
 
 
 def user_file() -> Path:
@@ -116,7 +120,7 @@ def _where(name: str, found: list[Layer]) -> tuple[Any, str]:
     for layer in found:
         if name in layer.values:
             return layer.values[name], str(layer.path)
-    default = inspect.signature(solve).parameters[name].default
+    default = OF_MEMORY[name] if name in OF_MEMORY else inspect.signature(solve).parameters[name].default
     return default, "default" if default is not None else "default: the task's or the machine's own"
 
 

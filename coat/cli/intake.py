@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coat.cli.stores import DEFAULT, AsJson, Download, File, opened, print_json, progress
+from coat.cli.stores import DEFAULT, AsJson, Download, EmbedderName, File, made, print_json, progress
 from coat.errors import InputError
+from memory import naming
 
 if TYPE_CHECKING:
     from memory.corpora import Document
@@ -19,6 +20,7 @@ NAMED = 5
 
 
 def add(
+    call: typer.Context,
     sources: Annotated[
         list[Path] | None,
         typer.Argument(help="JSONL, JSON, Markdown, text, HTML and PDF files, folders, or - for lines or JSONL."),
@@ -29,6 +31,7 @@ def add(
     source: Annotated[str, typer.Option(help="What --text, and lines that name none, are cited by.")] = "",
     prune: Annotated[bool, typer.Option(help="Forget the documents of the folders whose files are gone.")] = False,
     skip_broken: Annotated[bool, typer.Option(help="Pass over files that have a fault, and name them.")] = False,
+    embedder: EmbedderName = naming.DEFAULT,
     download: Download = False,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +43,7 @@ def add(
     documents = list(_read(files, passed, skip_broken))
     loose = [(each, source) for each in text or ()]
     loose += _lines(source) if len(files) < len(sources or ()) else []
-    with opened(memory, create=True, download=download) as store, progress("embedding") as bar:
+    with made(call, memory, embedder, download) as store, progress("embedding") as bar:
         held = {name: n for folder in files if folder.is_dir() for name, n in store.documents(_name(folder)).items()}
         read = {document.name for document in documents}
         missing = [name for name in held if name not in read and not Path(name).exists()]

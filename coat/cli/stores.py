@@ -22,17 +22,30 @@ if TYPE_CHECKING:
 File = Annotated[Path, typer.Option("--memory", help="The memory file.")]
 Download = Annotated[bool, typer.Option(help="Fetch the embedding model where it is not installed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+EmbedderName = Annotated[
+    str,
+    typer.Option("--embedder", help="Of a new memory: a sentence-transformers model, gguf:PATH or openai:URL#MODEL."),
+]
 DEFAULT = Path("facts.db")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
-def opened(file: Path, *, create: bool = False, download: bool = False) -> "AssociativeMemory":
-    """The memory in `file`, with the embedder that new facts and questions need."""
-    from memory import AssociativeMemory, SentenceTransformerEmbedder
+def opened(file: Path, *, download: bool = False) -> "AssociativeMemory":
+    """The memory in `file`, with the embedder that it was made with."""
+    from memory import AssociativeMemory
 
-    if not create:
-        _check_there(file)
-    return AssociativeMemory(file, SentenceTransformerEmbedder(download=download))
+    _check_there(file)
+    return AssociativeMemory(file, download=download)
+
+
+def made(call: typer.Context, file: Path, embedder: str, download: bool) -> "AssociativeMemory":
+    """The memory in `file`, or a new one of `embedder`; where that is a setting, an older memory keeps its own."""
+    from memory import AssociativeMemory
+
+    source = call.get_parameter_source("embedder")
+    if source is not None and source.name == "COMMANDLINE":
+        return AssociativeMemory(file, embedder, download=download)
+    return AssociativeMemory(file, default=embedder, download=download)
 
 
 def looked_into(file: Path) -> "AssociativeMemory":

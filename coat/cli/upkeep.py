@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from coat.cli.stores import DEFAULT, AsJson, Download, File, looked_into, opened, print_json, progress, size, when
+from coat.cli.stores import (
+    DEFAULT,
+    AsJson,
+    Download,
+    EmbedderName,
+    File,
+    looked_into,
+    made,
+    opened,
+    print_json,
+    progress,
+    size,
+    when,
+)
+from memory import naming
 
 NAMED = 20
 """Ids of damaged facts that a message names."""
@@ -26,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_facts)
     app.command()(verify)
     app.command()(compact)
+    app.command()(reembed)
 
 
 def stats(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
@@ -61,16 +76,18 @@ def export(file: Annotated[Path, typer.Argument(help="The JSONL file to write.")
 
 
 def import_facts(
+    call: typer.Context,
     file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")],
     *,
     memory: File = DEFAULT,
+    embedder: EmbedderName = naming.DEFAULT,
     download: Download = False,
 ) -> None:
     """Add the facts of an export, with new ids, and with their sources, documents, origins and times."""
     from memory import exchange
 
     exchange.read(file)  # so that no memory is made where it has a fault
-    with opened(memory, create=True, download=download) as store, progress("embedding") as bar:
+    with made(call, memory, embedder, download) as store, progress("embedding") as bar:
         done = store.import_(file, progress=bar)
         total = store.count()
     sys.stdout.write(f"{done.added} facts added, {done.kept} as before: {memory} holds {total}.\n")
@@ -100,3 +117,18 @@ def compact(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
         print_json(done._asdict())
     else:
         sys.stdout.write(f"{memory}: {size(done.before)} before, {size(done.after)} now\n")
+
+
+def reembed(
+    *,
+    embedder: Annotated[
+        str, typer.Option(help="The new one: a sentence-transformers model, gguf:PATH or openai:URL#MODEL.")
+    ],
+    memory: File = DEFAULT,
+    download: Download = False,
+) -> None:
+    """Change the embedder: every fact gets its vector, in one step at the end; or say where the embedder is now."""
+    with opened(memory) as store, progress("embedding") as bar:
+        count = store.reembed(embedder, progress=bar, download=download)
+        name = store.embedder
+    sys.stdout.write(f"{count} facts embedded anew: {memory} is of {name}.\n")
