@@ -38,7 +38,7 @@ from memory.errors import (
     UnknownFactError,
 )
 from memory.facts import Fact
-from memory.recall import DEFAULT_THRESHOLD, Hit, Query
+from memory.recall import DEFAULT_THRESHOLD, Hit, Options, Query
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Episode, Fate, Session
 
@@ -59,6 +59,7 @@ __all__ = [
     "InputError",
     "MemoryInUseError",
     "NotAMemoryError",
+    "Options",
     "Query",
     "SchemaVersionError",
     "SentenceTransformerEmbedder",

@@ -58,6 +58,11 @@ class FactStore:
     def __init__(self, path: Path | None) -> None:
         self._database = Database(path)
 
+    @property
+    def database(self) -> Database:
+        """The file below."""
+        return self._database
+
     def close(self) -> None:
         """Close the file; closing twice is fine."""
         self._database.close()
@@ -117,12 +122,26 @@ class FactStore:
         Raises:
             DamagedMemoryError: A vector does not have `dimension` numbers.
         """
-        import numpy as np
-
         with self._database.transaction(write=False) as sql:
             revision, total = self.revision(), self.count()
             query = "SELECT id, vector FROM facts WHERE id > ? ORDER BY id"
             rows = sql.execute(query, (after,)).fetchall()
+        return Changes(revision, total, [number for number, _ in rows], self._matrix(rows, dimension))
+
+    def vectors(self, ids: Iterable[int], dimension: int) -> tuple[list[int], Vectors]:
+        """The facts of `ids` that are there, by rising id, and their vectors: float32, shape (n, dimension).
+
+        Raises:
+            DamagedMemoryError: A vector does not have `dimension` numbers.
+        """
+        query = "SELECT id, vector FROM facts WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        with self._database.transaction(write=False) as sql:
+            rows = sql.execute(query, (json.dumps(list(ids)),)).fetchall()
+        return [number for number, _ in rows], self._matrix(rows, dimension)
+
+    def _matrix(self, rows: Sequence[tuple[int, bytes]], dimension: int) -> Vectors:
+        import numpy as np
+
         for number, vector in rows:
             if not isinstance(vector, bytes) or len(vector) != 4 * dimension:
                 raise DamagedMemoryError(
@@ -130,8 +149,7 @@ class FactStore:
                     f"Forget fact {number} and add its text again."
                 )
         flat = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4")
-        vectors = flat.reshape(len(rows), dimension).astype(np.float32)
-        return Changes(revision, total, [number for number, _ in rows], vectors)
+        return flat.reshape(len(rows), dimension).astype(np.float32)
 
     def insert(
         self,
