@@ -58,7 +58,8 @@ def shortlist(
     least = min(limits.threshold, ASSOCIATED * limits.threshold)
     passed |= {n for n, link in links.items() if link.fact and n in known and known[n].hit.score >= least}
     direct = set(first[: limits.k])
-    fused = {n: score for n, score in fuse(rankings).items() if n in passed}
+    twice = 2.0 if matches else 1.0  # an episode's words are not looked up: its cosine stands for them
+    fused = {n: score * (twice if n < 0 else 1.0) for n, score in fuse(rankings).items() if n in passed}
     found = [_placed(known[n], score, None if n in direct else links.get(n)) for n, score in fused.items()]
     return Shortlist(found, whole and not any(match.more for match in matches))
 
@@ -85,15 +86,13 @@ def _associated(
 def _loaded(facts: FactStore, ids: Iterable[int], views: Vectors) -> dict[int, Candidate]:
     """The facts of `ids` that are there, with their largest cosine to a view."""
     numbers, vectors = facts.vectors(ids, views.shape[1])
-    rows = dict(
-        zip(numbers, zip(vectors, (vectors @ views.T).max(axis=1, initial=-1).tolist(), strict=True), strict=True)
-    )
-    found = {}
-    for fact in facts.facts(ids=numbers):
-        if fact.id in rows:
-            vector, score = rows[fact.id]
-            found[fact.id] = Candidate(Hit(fact.id, fact.text, fact.source, min(score, 1.0), "fact"), vector)
-    return found
+    scores = (vectors @ views.T).max(axis=1, initial=-1).tolist()
+    texts = {fact.id: fact for fact in facts.facts(ids=numbers)}
+    return {
+        n: Candidate(Hit(n, texts[n].text, texts[n].source, min(score, 1.0), "fact"), vector)
+        for n, score, vector in zip(numbers, scores, vectors, strict=True)
+        if n in texts
+    }
 
 
 def _passes(hit: Hit, matches: Sequence[Matches], threshold: float) -> bool:

@@ -25,13 +25,15 @@ _KANA = re.compile(r"[\u3041-\u30ff]")
 _KATAKANA = re.compile(r"[\u30a1-\u30ff]{2,}")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _PARTICLES = re.compile("[的是在了和与與及为為于於]")
-_JOINING = frozenset("of the de del la le von van der den du da di for al el bin ibn y des".split())
-_OPENING = _JOINING | frozenset(
+_JOIN = "of the de del la le von van der den du da di for al el bin ibn y des"
+_OPEN = (
     "a an in on at from by with to as and or but nor so yet if it its he she they we you i his her their our my your "
     "this that these those there here when while where after before since during until although though because "
     "however then than who whom whose what which why how is are was were be been has have had do does did not no some "
-    "many most other another both each all any one two".split()
+    "many most other another both each all any one two"
 )
+_JOINING = frozenset(_JOIN.split())
+_OPENING = _JOINING | frozenset(_OPEN.split())
 """Words that open a sentence or a title, with a capital letter, and are no part of a name that stands in a text."""
 
 
