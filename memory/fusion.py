@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
-RANK_CONSTANT = 1
+RANK_CONSTANT = 2
 """What is added to a rank before its reciprocal is taken.
 
-Measured with association on HotpotQA and MuSiQue (questions 0 to 49), as the supporting passages among the first five:
-REPORT
+The supporting passages among the first five on HotpotQA and MuSiQue (questions 0 to 49), from the question alone and
+with one of them as the path, 0.87 on average for 1, 2 and 3: 0.95, 0.76, 0.99 and 0.80 with 2. A larger one, which
+asks for agreement of the rankings where association brings what the others lack, costs: 10 has 0.84, 60 has 0.81.
 """
 
 Item = TypeVar("Item", bound=Hashable)

@@ -150,8 +150,12 @@ def read(folder: Path) -> tuple[list[tuple[str, str]], list[Question]]:
 def _support(entry: dict[str, Any], by_title: dict[str, str]) -> tuple[str, ...]:
     if "paragraphs" in entry:
         chosen = [part for part in entry["paragraphs"] if part["is_supporting"]]
-        return tuple(dict.fromkeys(f"{part['title']}: {part['paragraph_text']}" for part in chosen))
+        return tuple(dict.fromkeys(_titled(part["title"], part["paragraph_text"]) for part in chosen))
     return tuple(dict.fromkeys(by_title[title] for title, _ in entry["supporting_facts"]))
+
+
+def _titled(title: str, text: str) -> str:
+    return text if text.startswith(f"{title}: ") else f"{title}: {text}"
 
 
 if __name__ == "__main__":
