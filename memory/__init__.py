@@ -11,7 +11,8 @@
     session.recall(question, path, k=3)                 facts and episodes -> hits
     session.promote(source="run 7")                     proved episodes become facts, in one transaction
 
-A `Hit` is (id, text, source, score, kind), kind "fact" or "episode"; `recall_many` takes a list of `Query`. SQLite is
+A `Hit` is (id, text, source, score, kind, via), kind "fact" or "episode", `via` the name and fact that led to it;
+`recall_many` takes a list of `Query`, and `Options` say how facts are found: by vectors, words, association. SQLite is
 the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol: `SentenceTransformerEmbedder`,
 in a process of its own, or `HashingEmbedder`, the fake. Errors derive from `AssociativeMemoryError`.
 
