@@ -229,6 +229,7 @@ class AssociativeMemory:
         Raises:
             EmbedderMismatchError: The memory's vectors have another dimension.
         """
+        self._check_dimension()
         pools = [Pool([], float("-inf")) for _ in asked]
         if options.mode != "lexical":
             pools = self.nearest([each.vectors for each in asked], limits.size, limits.up_to, limits.threshold)

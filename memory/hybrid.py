@@ -48,15 +48,15 @@ def shortlist(
     rankings = [(1.0, [each.hit.id for each in near if whole or each.hit.score >= dense.floor])]
     rankings += [(1 / len(matches), match.ids) for match in matches]
     known |= _loaded(facts, {n for match in matches for n in match.ids} - known.keys(), asked.vectors)
-    first = [number for number in fuse(rankings) if number in known]
-    passed = {n for n in first if _passes(known[n].hit, matches, limits.threshold)}
+    first = [n for n in fuse(rankings) if n in known and _passes(known[n].hit, matches, limits.threshold)]
     links: Mapping[int, graph.Link] = {}
     if options.association != "off":
-        links = _associated(facts, asked, [n for n in first if n in passed and n > 0], limits, options)
+        links = _associated(facts, asked, [n for n in first if n > 0], limits, options)
         rankings.append((1.0, list(links)))
         known |= _loaded(facts, links.keys() - known.keys(), asked.vectors)
     least = min(limits.threshold, ASSOCIATED * limits.threshold)
-    passed |= {n for n, link in links.items() if link.fact and n in known and known[n].hit.score >= least}
+    passed = {n for n, link in links.items() if link.fact and n in known and known[n].hit.score >= least}
+    passed.update(first)
     direct = set(first[: limits.k])
     twice = 2.0 if matches else 1.0  # an episode's words are not looked up: its cosine stands for them
     fused = {n: score * (twice if n < 0 else 1.0) for n, score in fuse(rankings).items() if n in passed}

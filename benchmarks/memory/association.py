@@ -26,10 +26,10 @@ WAYS = {
     "dense": Options("dense", "off"),
     "lexical": Options("lexical", "off"),
     "hybrid": Options("hybrid", "off"),
-    "association": Options("hybrid", "hop"),
-    "pagerank": Options("hybrid", "pagerank"),
+    "hybrid_association": Options("hybrid", "hop"),
+    "hybrid_pagerank": Options("hybrid", "pagerank"),
 }
-"""What is compared; `association` is the default of a recall."""
+"""What is compared; `hybrid_association` is the default of a recall."""
 CORPUS = "hipporag_train_100_corpus.json"
 QUESTIONS = "hipporag_train_100.json"
 
