@@ -13,7 +13,8 @@
     session.recall(question, path, k=3)                 facts and episodes -> hits
     session.promote(source="run 7")                     proved episodes become facts, in one transaction
 
-A `Hit` is (id, text, source, score, kind), kind "fact" or "episode"; `recall_many` takes a list of `Query`. SQLite is
+A `Hit` is (id, text, source, score, kind, via), kind "fact" or "episode", `via` the name and fact that led to it;
+`recall_many` takes a list of `Query`, and `Options` say how facts are found: by vectors, words, association. SQLite is
 the truth and FAISS a cache beside it, "facts.db.faiss". The embedder is a Protocol; `embedder(name)` makes one: a
 sentence-transformers model, `gguf:PATH`, `openai:URL#MODEL`, or `hashing`, the fake. A file is opened with the embedder
 that it was made with; `memory.reembed(name)` changes that. Errors derive from `AssociativeMemoryError`.
@@ -43,7 +44,7 @@ from memory.errors import (
 from memory.exchange import Exported
 from memory.maintenance import Absent, Compacted, Problem, Stats
 from memory.naming import embedder
-from memory.recall import DEFAULT_THRESHOLD, Hit, Query
+from memory.recall import DEFAULT_THRESHOLD, Hit, Options, Query
 from memory.records import Entry, Fact, Update
 from memory.sentence_transformer import SentenceTransformerEmbedder
 from memory.session import Episode, Fate, Session
@@ -69,6 +70,7 @@ __all__ = [
     "InputError",
     "MemoryInUseError",
     "NotAMemoryError",
+    "Options",
     "Problem",
     "Query",
     "SchemaVersionError",

@@ -17,8 +17,10 @@ from memory.embedders import CachedEmbedder, Embedder
 from memory.errors import EmbedderMismatchError, StorageError
 from memory.facts import FactStore, check_embedder
 from memory.holdings import Holdings
+from memory.hybrid import Asked, Limits, shortlist
+from memory.lexical import WordCounts
 from memory.pools import gather
-from memory.recall import DEFAULT_THRESHOLD, Hit, Pool, Query
+from memory.recall import DEFAULT_OPTIONS, DEFAULT_THRESHOLD, Hit, Options, Pool, Query, Shortlist
 from memory.session import Session
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class AssociativeMemory(Holdings):
         self._lock = RLock()
         self._index: vector_index.VectorIndex | None = None
         self._on_disk = ""
+        self._counts = WordCounts()
         self._facts = FactStore(self.path)
         self._closing.callback(self._facts.close)
         try:
@@ -141,15 +144,21 @@ class AssociativeMemory(Holdings):
         k: int = 3,
         threshold: float = DEFAULT_THRESHOLD,
         skip: Iterable[int] = (),
+        options: Options = DEFAULT_OPTIONS,
     ) -> list[Hit]:
         """What `Session.recall` gives where there are no episodes: facts for a question and the path so far."""
-        return self.session().recall(question, path, k=k, threshold=threshold, skip=skip)
+        return self.session().recall(question, path, k=k, threshold=threshold, skip=skip, options=options)
 
     def recall_many(
-        self, queries: Sequence[Query], *, k: int = 3, threshold: float = DEFAULT_THRESHOLD
+        self,
+        queries: Sequence[Query],
+        *,
+        k: int = 3,
+        threshold: float = DEFAULT_THRESHOLD,
+        options: Options = DEFAULT_OPTIONS,
     ) -> list[list[Hit]]:
         """What `recall` gives for each of `queries`, in one batch."""
-        return self.session().recall_many(queries, k=k, threshold=threshold)
+        return self.session().recall_many(queries, k=k, threshold=threshold, options=options)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of `texts`: float32, shape (n, d), rows of length 1; those of late are remembered.
@@ -180,6 +189,19 @@ class AssociativeMemory(Holdings):
         self._check_dimension()
         with self._lock:
             return gather(self._synced(), self._facts, queries, size, up_to, threshold)
+
+    def shortlists(self, asked: Sequence[Asked], limits: Limits, options: Options) -> list[Shortlist]:
+        """The candidates for each of `asked`, as `memory.hybrid` finds them.
+
+        Raises:
+            EmbedderMismatchError: The memory's vectors have another dimension.
+        """
+        self._check_dimension()
+        pools = [Pool([], float("-inf")) for _ in asked]
+        if options.mode != "lexical":
+            pools = self.nearest([each.vectors for each in asked], limits.size, limits.up_to, limits.threshold)
+        pairs = zip(asked, pools, strict=True)
+        return [shortlist(self._facts, self._counts, *pair, limits, options) for pair in pairs]
 
     # The index file, and the end
 

@@ -1,4 +1,4 @@
-"""What is kept of a fact's text beside it, to find it by: its words, in a full-text index (SQLite's FTS5).
+"""What is kept of a fact beside it, to find it by: its words, in a full-text index (SQLite's FTS5), and its names.
 
 The index holds no text. A fact's words are taken out of it by the same text that put them in, and what is taken out
 leaves no trace in the file.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable
+
+from memory import names
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -30,12 +32,16 @@ def _pairs(run: str) -> list[str]:
 
 def add(sql: sqlite3.Connection, facts: Iterable[tuple[int, str]]) -> None:
     """Take in the texts of new facts by their ids, inside the transaction that adds these."""
-    sql.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", ((n, segmented(text)) for n, text in facts))
+    for number, text in facts:
+        sql.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, segmented(text)))
+        (source,) = sql.execute("SELECT source FROM facts WHERE id = ?", (number,)).fetchone()
+        names.add(sql, number, text, source)
 
 
 def remove(sql: sqlite3.Connection, facts: Iterable[tuple[int, str]]) -> None:
     """Take out the texts of facts that are forgotten, inside the transaction that deletes these, without a trace."""
     rows = [(number, segmented(text)) for number, text in facts]
     sql.executemany("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", rows)
+    names.remove(sql, (number for number, _ in rows))
     if rows:
         sql.execute("INSERT INTO words (words) VALUES ('optimize')")

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, get_args
 
+from memory.diversity import choose
 from memory.embedders import check_text
 from memory.errors import EmbedderMismatchError, InputError, UnknownFactError
-from memory.recall import DEFAULT_THRESHOLD, Candidate, Hit, Pool, Query, check_limits, choose, views
+from memory.hybrid import Asked, Limits
+from memory.recall import (
+    DEFAULT_OPTIONS,
+    DEFAULT_THRESHOLD,
+    Candidate,
+    Hit,
+    Options,
+    Query,
+    check_limits,
+    views,
+)
 
 if TYPE_CHECKING:
     from memory.associative import AssociativeMemory
@@ -84,6 +95,7 @@ class Session:
         threshold: float = DEFAULT_THRESHOLD,
         skip: Iterable[int] = (),
         episodes: int | None = None,
+        options: Options = DEFAULT_OPTIONS,
     ) -> list[Hit]:
         """At most `k` facts and episodes for a question and the path so far, best first; none rather than noise.
 
@@ -91,17 +103,18 @@ class Session:
             question: What the search is to answer.
             path: The texts of the steps so far; what these hold is not recalled again.
             k: The most hits.
-            threshold: The least cosine of a hit.
+            threshold: The least cosine of a hit, unless the question's words or a hit lead to it (`memory.hybrid`).
             skip: Ids that are not wanted: what the path was given before.
             episodes: How many of the first episodes to look at, so that a recall that runs later sees no more than
                 there were when it was asked for; None: all there are.
+            options: How facts are found and chosen.
 
         Raises:
             InputError: Question and path are blank, or `k` or `threshold` makes no sense.
             EmbedderError: The embedder failed, or is another one than the memory's.
         """
         query = Query(question, path, frozenset(skip))
-        return self.recall_many([query], k=k, threshold=threshold, episodes=episodes)[0]
+        return self.recall_many([query], k=k, threshold=threshold, episodes=episodes, options=options)[0]
 
     def recall_many(
         self,
@@ -110,6 +123,7 @@ class Session:
         k: int = 3,
         threshold: float = DEFAULT_THRESHOLD,
         episodes: int | None = None,
+        options: Options = DEFAULT_OPTIONS,
     ) -> list[list[Hit]]:
         """What `recall` gives, for each of `queries`, with one call of the embedder and one of the index.
 
@@ -117,24 +131,25 @@ class Session:
             InputError, EmbedderError: As `recall`.
         """
         check_limits(k, threshold)
-        asked = [views(query) for query in queries]
+        texts = [views(query) for query in queries]
         lived_through = self.episodes[:episodes]
         if not queries or not (lived_through or self._last_id):
             return [[] for _ in queries]
         if self._memory.embedder != self._embedder:
             raise EmbedderMismatchError("the memory was re-embedded since this session began. Begin another session.")
-        vectors = self._embed(asked)
+        vectors = self._embed(texts)
         lived = self._nearest_episodes(lived_through, vectors, threshold)
-        size = FIRST_POOL + 4 * k
-        while True:
-            pools = self._memory.nearest(vectors, size, self._last_id, threshold)
-            hits = [
-                choose([*pool.candidates, *others], query, k, threshold)
-                for pool, others, query in zip(pools, lived, queries, strict=True)
-            ]
-            if all(_settled(found, pool, k, threshold) for found, pool in zip(hits, pools, strict=True)):
-                return hits
-            size *= 4
+        asked = [Asked(*each) for each in zip(texts, vectors, lived, strict=True)]
+        limits = Limits(FIRST_POOL + 4 * k, self._last_id, k, threshold)
+        hits: list[list[Hit]] = [[] for _ in queries]
+        short = list(range(len(queries)))
+        while short:
+            lists = self._memory.shortlists([asked[n] for n in short], limits, options)
+            for n, found in zip(short, lists, strict=True):
+                hits[n] = choose(found.candidates, queries[n], k, options.diversity)
+            short = [n for n, found in zip(short, lists, strict=True) if len(hits[n]) < k and not found.whole]
+            limits = limits._replace(size=4 * limits.size)
+        return hits
 
     def promote(self, ids: Iterable[int] | None = None, *, source: str) -> list[int]:
         """Write proved episodes (all, or those of `ids`) as facts of `source`, in one transaction.
@@ -186,8 +201,3 @@ class Session:
 def _hit(episode: Episode, score: float) -> Hit:
     source = f"{episode.fate}, value {episode.value:.2f}"
     return Hit(episode.id, episode.text, source, min(float(score), 1.0), "episode")
-
-
-def _settled(hits: Sequence[Hit], pool: Pool, k: int, threshold: float) -> bool:
-    """Whether no fact beyond the pool could change the hits."""
-    return pool.floor < threshold or (len(hits) == k and hits[-1].score >= pool.floor)

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from memory import AssociativeMemory, SentenceTransformerEmbedder
+from memory import AssociativeMemory, Options, SentenceTransformerEmbedder
 
 pytestmark = pytest.mark.xdist_group("minilm")
 
@@ -37,13 +37,19 @@ def sources(hits):
     return [hit.source for hit in hits]
 
 
-def test_the_second_hop_is_found_only_when_the_path_holds_the_first(mem):
-    question = "Which river flows through the town where Alice Munro was born?"
-    first = mem.recall(question)
+def test_without_association_the_second_hop_is_found_only_when_the_path_holds_the_first(mem):
+    question, options = "Which river flows through the town where Alice Munro was born?", Options(association="off")
+    first = mem.recall(question, options=options)
     assert sources(first) == ["Alice Munro"]
     path = ["Alice Munro was born in Wingham."]
-    second = mem.recall(question, path, skip=[hit.id for hit in first])
+    second = mem.recall(question, path, skip=[hit.id for hit in first], options=options)
     assert sources(second) == ["Wingham, Ontario"]
+
+
+def test_association_brings_the_second_hop_with_the_first(mem):
+    hits = mem.recall("Which river flows through the town where Alice Munro was born?")
+    assert sources(hits) == ["Alice Munro", "Wingham, Ontario"]
+    assert [hit.via for hit in hits] == ["", "'wingham' in fact 1"]
 
 
 def test_meaning_is_recalled_without_shared_words(mem):
