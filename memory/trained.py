@@ -40,8 +40,9 @@ SCANNED = 10_000
 """A search looks into so many lists that they hold so many vectors, or `SCANNED_EACH` for each that it is to find.
 
 In a million vectors of 384 dimensions, where an exact search takes 100 ms on one thread, 8,000 take 0.8 ms and 16,000
-1.5 ms, and ranking the best again 0.4 ms more. Of the ten nearest of a query that has near-copies both find 1.000, of those of one that has none 0.984 and
-0.990. A number of vectors rather than of lists, so that a search takes about as long at every size.
+1.5 ms; to rank the best again takes 0.4 ms more. Of the ten nearest of a query that has near-copies both find 1.000, of
+those of one that has none 0.984 and 0.990. A number of vectors rather than of lists, so that a search takes about as
+long at every size.
 """
 SCANNED_EACH = 16
 """See `SCANNED`."""
