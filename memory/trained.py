@@ -3,8 +3,8 @@
 An inverted file (IVF, faiss's `IndexIVFScalarQuantizer`): k-means gives the centroids, and a vector is kept in the
 list of its nearest one, as 8 bits for each dimension of its difference from the centroid (SQ8). That is a quarter of
 its bytes, and the cosines are a little off, which is why whoever searches ranks the best again. 4 bits were not faster
-and need twice as many to be ranked again; with 1 bit (RaBitQ) a scan takes half as long, and of 200 ranked again for 44
-some are still missing (0.957 of 0.99). The centroids are compared one by one: 0.2 ms for 4,000.
+and need twice as many to be ranked again; with 1 bit (RaBitQ) a scan takes half as long, but of the 44 nearest, 200
+ranked again, it finds 0.967 where 4 bits find 0.990. The centroids are compared one by one: 0.2 ms for 4,000.
 """
 
 from __future__ import annotations
