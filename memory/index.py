@@ -141,7 +141,8 @@ def _reranked(index: VectorIndex, facts: FactStore, queries: Vectors, n: int, se
     known = np.array(stored, dtype=np.int64)
     # One row more stands for what is not there: ids of -1, and facts that another process forgot just now.
     cosines = np.vstack([vectors @ queries.T, np.full((1, len(queries)), -np.inf, dtype=np.float32)]).T
-    rows = np.where(np.isin(ids, known), np.searchsorted(known, ids), len(known))
+    places = np.searchsorted(known, ids)
+    rows = np.where(np.append(known, -2)[places] == ids, places, len(known))
     scores = np.take_along_axis(cosines, rows, axis=1)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :n]
     scores = np.take_along_axis(scores, order, axis=1)
