@@ -21,7 +21,7 @@ that it was made with; `memory.reembed(name)` changes that. Errors derive from `
 
 >>> with AssociativeMemory(embedder=HashingEmbedder()) as memory:
 ...     ids = memory.add(["Rome lies on the Tiber.", "Paris lies on the Seine."], source="atlas")
-...     [(hit.text, hit.source) for hit in memory.recall("On what river lies Paris?", threshold=0.5)]
+...     [(hit.text, hit.source) for hit in memory.recall("On what river lies Paris?", k=1)]
 [('Paris lies on the Seine.', 'atlas')]
 """
 

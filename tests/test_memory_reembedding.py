@@ -149,7 +149,7 @@ def test_an_embedder_that_comes_between_the_check_and_the_index_is_noticed(path,
         mem.recall(TEXTS[0])
         catch_up = memory.index.catch_up
 
-        def late(index, facts):
+        def late(index, facts, progress=None):
             with AssociativeMemory(path) as other:
                 other.reembed(twin)
             catch_up(index, facts)

@@ -45,7 +45,7 @@ def indexed(path):
 
 def found(memory, question=QUESTION, size=10, up_to=10_000):
     (pool,) = memory.nearest([EMBEDDER.embed([question])], size, up_to, -1.0)
-    return sorted(((hit.score, hit.id) for hit, _ in pool.candidates), reverse=True)
+    return sorted(((hit.score, hit.id) for hit, *_ in pool.candidates), reverse=True)
 
 
 def test_many_facts_are_searched_in_a_trained_index_with_exact_cosines(path):

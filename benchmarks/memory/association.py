@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coat.errors import InputError
-from memory import AssociativeMemory, Embedder, Options, Query, SentenceTransformerEmbedder, corpora
+from memory import AssociativeMemory, Embedder, Options, Query, SentenceTransformerEmbedder
 from memory.files import write_whole
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _share(wanted: Sequence[str], found: Iterable[str]) -> float:
 
 
 def read(folder: Path) -> tuple[list[tuple[str, str]], list[Question]]:
-    """The passages of a data set, as `corpora.read` gives them, and its questions.
+    """The passages of a data set, whole, each with its title before it and as its source; and the questions.
 
     Raises:
         InputError: A file is missing.
@@ -141,10 +141,15 @@ def read(folder: Path) -> tuple[list[tuple[str, str]], list[Question]]:
     for name in (CORPUS, QUESTIONS):
         if not (folder / name).is_file():
             raise InputError(f"there is no {folder / name}; name the folder that holds {folder.name}/ with --data")
-    passages = list(corpora.read(folder / CORPUS))
+    corpus = json.loads((folder / CORPUS).read_text(encoding="utf-8"))
+    if isinstance(corpus, dict):  # HotpotQA's: a title's sentences
+        entries = [(title, " ".join(map(str.strip, sentences))) for title, sentences in corpus.items()]
+    else:
+        entries = [(each["title"], each["text"]) for each in corpus]
+    passages = [(_titled(title, text), title) for title, text in entries]
     by_title = {source: text for text, source in reversed(passages)}
-    entries = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
-    return passages, [Question(entry["question"], _support(entry, by_title)) for entry in entries]
+    asked = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
+    return passages, [Question(entry["question"], _support(entry, by_title)) for entry in asked]
 
 
 def _support(entry: dict[str, Any], by_title: dict[str, str]) -> tuple[str, ...]:
