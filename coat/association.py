@@ -47,7 +47,7 @@ class Associations:
 
 def lines(hits: Sequence[Mapping[str, Any]], end: str = "\n") -> str:
     """Recalled hits as lines of the path, each ended by `end`."""
-    facts = [hit["text"] for hit in hits if hit["kind"] == "fact"]
+    facts = [f"{hit['text']}{' (disputed)' if hit.get('disputed') else ''}" for hit in hits if hit["kind"] == "fact"]
     tried = [f"{hit['text']} ({hit['source']})" for hit in hits if hit["kind"] == "episode"]
     associated = [hit["text"] for hit in hits if hit["kind"] == "association"]
     return prompts.recalled(facts, tried, associated, end)

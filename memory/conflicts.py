@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memory.recall import Candidate, Hit
 
 ALIKE = 0.6
 """The least share of words that two contradicting texts have in common."""
 LONGEST = 4
 """The most words of a value in which they differ."""
+
+NEAR = 0.6
+"""The least cosine of two texts that are compared."""
 
 _WORDS = re.compile(r"\d[\d.,:/%-]*\d%?|\d+%?|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_]+")
 _SHORT = re.compile(r"(?<=\w)n['’]t\b|(?<=\bcan)not\b", re.IGNORECASE)
@@ -43,6 +52,23 @@ def contradict(one: str, other: str) -> bool:
     if _negates(gone, come) or _negates(come, gone):
         return True
     return start > 0 and all(0 < len(value) <= LONGEST and all(map(_is_value, value)) for value in (gone, come))
+
+
+def told_apart(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Hit]:
+    """The hits of `chosen`, each with the ids of those of `candidates` that may contradict it.
+
+    Where two of the chosen do, they change places unless the first has the higher standing.
+    """
+    order = list(chosen)
+    disputed: dict[int, list[int]] = {}
+    for each in chosen:
+        rivals = [other for other in candidates if other is not each and float(other.vector @ each.vector) > NEAR]
+        disputed[each.hit.id] = [other.hit.id for other in rivals if contradict(each.hit.text, other.hit.text)]
+    for first, second in combinations(range(len(order)), 2):
+        one, other = order[first], order[second]
+        if other.hit.id in disputed[one.hit.id] and other.standing > one.standing:
+            order[first], order[second] = other, one
+    return [replace(each.hit, disputed=tuple(disputed[each.hit.id])) for each in order]
 
 
 def _negates(gone: Sequence[str], come: Sequence[str]) -> bool:

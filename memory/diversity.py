@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memory.conflicts import contradict, told_apart
 from memory.derived import segmented
 
 if TYPE_CHECKING:
@@ -42,17 +43,17 @@ def choose(candidates: Sequence[Candidate], query: Query, k: int, diversity: flo
     vectors = np.stack([each.vector for each in rest])
     nearest = np.zeros(len(rest))
     free = np.ones(len(rest), dtype=bool)
-    chosen: list[Hit] = []
+    chosen: list[Candidate] = []
     while len(chosen) < k and free.any():
         worth = np.where(free, (1 - diversity) * relevance - diversity * nearest, -np.inf)
         best = int(worth.argmax())
-        chosen.append(rest[best].hit)
+        chosen.append(rest[best])
         cosines = vectors @ vectors[best]
         nearest = np.maximum(nearest, cosines)
         for other in np.flatnonzero(free & (cosines > DUPLICATE)).tolist():
             free[other] = not _says_the_same(rest[best].hit.text, rest[other].hit.text)
         free[best] = False
-    return chosen
+    return told_apart(chosen, candidates)
 
 
 def _is_held(text: str, steps: Sequence[str]) -> bool:
@@ -61,7 +62,7 @@ def _is_held(text: str, steps: Sequence[str]) -> bool:
 
 def _says_the_same(one: str, other: str) -> bool:
     """Whether two texts whose vectors are near say the same."""
-    if numbers(one) != numbers(other):
+    if numbers(one) != numbers(other) or contradict(one, other):
         return False
     mine, theirs = _pairs(one), _pairs(other)
     return not (mine or theirs) or len(mine & theirs) >= SHARED_PAIRS * len(mine | theirs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from memory import graph, lexical, names
 from memory.fusion import fuse
 from memory.lexical import Matches, WordCounts
-from memory.recall import ASSOCIATED, COVERAGE, Candidate, Hit, Options, Pool, Shortlist
+from memory.recall import ASSOCIATED, COVERAGE, Candidate, Hit, Options, Pool, Shortlist, candidate
 
 if TYPE_CHECKING:
     from memory.embedders import Vectors
@@ -88,19 +88,16 @@ def _loaded(facts: FactStore, ids: Iterable[int], views: Vectors) -> dict[int, C
     numbers, vectors = facts.vectors(ids, views.shape[1])
     scores = (vectors @ views.T).max(axis=1, initial=-1).tolist()
     texts = {fact.id: fact for fact in facts.facts(ids=numbers)}
-    return {
-        n: Candidate(Hit(n, texts[n].text, texts[n].source, min(score, 1.0), "fact"), vector)
-        for n, score, vector in zip(numbers, scores, vectors, strict=True)
-        if n in texts
-    }
+    rows = zip(numbers, scores, vectors, strict=True)
+    return {n: candidate(texts[n], vector, score) for n, score, vector in rows if n in texts}
 
 
 def _passes(hit: Hit, matches: Sequence[Matches], threshold: float) -> bool:
     return hit.score >= threshold or any(match.coverage.get(hit.id, 0.0) >= COVERAGE for match in matches)
 
 
-def _placed(candidate: Candidate, fused: float, link: graph.Link | None) -> Candidate:
+def _placed(each: Candidate, fused: float, link: graph.Link | None) -> Candidate:
     if link is None:
-        return candidate._replace(fused=fused)
+        return each._replace(fused=fused)
     where = f"in fact {link.fact}" if link.fact else "in the question"
-    return Candidate(replace(candidate.hit, via=f"{link.name!r} {where}"), candidate.vector, fused)
+    return each._replace(hit=replace(each.hit, via=f"{link.name!r} {where}"), fused=fused)

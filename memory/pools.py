@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from memory.facts import FactStore
 from memory.index import VectorIndex, nearest
-from memory.recall import Candidate, Hit, Pool
+from memory.recall import Pool, candidate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,12 +32,9 @@ def gather(
     stored = {fact.id: fact for fact in facts.facts(ids=set().union(*found))}
     pools = []
     for best, (block, _) in zip(found, blocks, strict=True):
-        hits = [
-            Hit(number, stored[number].text, stored[number].source, min(score, 1.0), "fact")
-            for number, score in best.items()
-            if number in stored
-        ]
-        pools.append(Pool([Candidate(hit, vectors[hit.id]) for hit in hits], float(block[:, -1].max())))
+        there = ((stored[number], score) for number, score in best.items() if number in stored)
+        near = [candidate(fact, vectors[fact.id], score) for fact, score in there]
+        pools.append(Pool(near, float(block[:, -1].max())))
     return pools
 
 

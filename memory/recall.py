@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from memory.records import Fact
+
 DEFAULT_THRESHOLD = 0.4
 """The least cosine of a hit, for all-MiniLM-L6-v2.
 
@@ -91,7 +93,9 @@ class Hit:
     """A recalled text: its `id` (episodes have negative ones), the `source` to cite, and its cosine, `score`.
 
     `via` tells what it was associated through, a name and the fact that shares it; it is empty where question and path
-    alone lead to the text. Hits are in the order of their fused ranks, which need not be that of their scores.
+    alone lead to the text. `disputed` are the ids of facts that may contradict it. Hits are in the order of their fused
+    ranks, which need not be that of their scores; of two that dispute each other what was verified comes first, then
+    what is newer.
     """
 
     id: int
@@ -100,14 +104,25 @@ class Hit:
     score: float
     kind: Literal["fact", "episode"]
     via: str = ""
+    disputed: tuple[int, ...] = ()
 
 
 class Candidate(NamedTuple):
-    """A hit that may be chosen, with its `vector`, float32 of shape (d,), and its `fused` score."""
+    """A hit that may be chosen, with its `vector`, float32 of shape (d,), and its `fused` score.
+
+    `standing` says what to believe where two dispute each other: whether it was verified, and when it was added.
+    """
 
     hit: Hit
     vector: NDArray[np.float32]
     fused: float = 0.0
+    standing: tuple[bool, float] = (False, 0.0)
+
+
+def candidate(fact: Fact, vector: NDArray[np.float32], score: float) -> Candidate:
+    """A fact as a candidate, with its largest cosine to a view of the query."""
+    hit = Hit(fact.id, fact.text, fact.source, min(score, 1.0), "fact")
+    return Candidate(hit, vector, standing=(fact.verified, fact.added))
 
 
 class Pool(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,14 @@ class Fact:
     added: float
     document: str = ""
     origin: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether its origin says that it was checked."""
+        try:
+            return bool(self.origin) and json.loads(self.origin)["verified"] is True
+        except (ValueError, KeyError, TypeError):  # an origin in other words
+            return False
 
 
 @dataclass(frozen=True, slots=True)

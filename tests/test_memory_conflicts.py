@@ -2,6 +2,8 @@
 
 import pytest
 
+from coat.association import lines
+from memory import AssociativeMemory, HashingEmbedder
 from memory.conflicts import contradict
 
 
@@ -33,3 +35,35 @@ from memory.conflicts import contradict
 def test_one_value_of_the_same_subject_makes_a_contradiction(one: str, other: str, expected: bool) -> None:
     assert contradict(one, other) is expected
     assert contradict(other, one) is expected
+
+
+def hits(memory, **more):
+    return [(hit.text, hit.disputed) for hit in memory.recall("What is the capital of Australia?", k=2, **more)]
+
+
+def test_facts_that_dispute_each_other_are_told_and_the_newer_comes_first():
+    old, new = "The capital of Australia is Sydney.", "The capital of Australia is Canberra."
+    with AssociativeMemory(embedder=HashingEmbedder()) as memory:
+        first, _ = memory.add([old, "Australia is a continent with kangaroos."], source="atlas")
+        (second,) = memory.add([new], source="atlas")
+        assert hits(memory) == [(new, (first,)), (old, (second,))]
+
+
+def test_what_was_verified_comes_before_what_is_newer():
+    right, wrong = "The capital of Australia is Canberra.", "The capital of Australia is Sydney."
+    with AssociativeMemory(embedder=HashingEmbedder()) as memory:
+        (first,) = memory.add([right], origin='{"verified": true}')
+        (second,) = memory.add([wrong])
+        assert hits(memory) == [(right, (second,)), (wrong, (first,))]
+
+
+def test_a_rival_that_is_not_recalled_is_told_too():
+    with AssociativeMemory(embedder=HashingEmbedder()) as memory:
+        first, second = memory.add(["The Seine is 777 km long.", "The Seine is 775 km long."])
+        (hit,) = memory.recall("How long is the Seine?", k=1)
+        assert {hit.id, *hit.disputed} == {first, second}
+
+
+def test_the_model_is_told_what_is_disputed():
+    told = lines([{"text": "A", "kind": "fact", "disputed": (3,)}, {"text": "B", "kind": "fact", "disputed": ()}])
+    assert told == "Facts: (1) A (disputed) (2) B\n"
