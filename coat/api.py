@@ -118,6 +118,8 @@ def start(
         rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = open_memory(stack, memory)
+        if settings.remember and memory is None:
+            raise InputError("there is no memory to remember in; name one")
         if store is None and settings.brain in ("model", "both"):
             store = _own(stack, AssociativeMemory(None))
         config: dict[str, Any]

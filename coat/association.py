@@ -1,12 +1,13 @@
 """Association: what the memory adds to an expansion, and how much a step made of it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from coat import prompts
 from coat.evaluators import association
-from memory import AssociativeMemory
+from memory import AssociativeMemory, Entry
 
 
 class Associations:
@@ -32,6 +33,13 @@ class Associations:
     def observe(self, text: str, state: str, value: float, verdict: bool) -> None:
         """Keep a step that the task proved or refuted, for the other branches."""
         self._session.observe(text, state=state, value=value, fate="proved" if verdict else "refuted")
+
+    def remember(self, texts: Sequence[str], source: str, origins: Sequence[Mapping[str, Any]]) -> int:
+        """Keep `texts` as facts of `source`, in one transaction; how many are new."""
+        before = self._memory.count()
+        made = (json.dumps(origin, ensure_ascii=False) for origin in origins)
+        self._memory.add([Entry(text, source, origin=origin) for text, origin in zip(texts, made, strict=True)])
+        return self._memory.count() - before
 
     def weigh(self, hits: Sequence[dict[str, Any]], step: str, path: Sequence[str]) -> float:
         """F_a: how relevant the recalled `hits` are to what `step` says, and how new they are to `path`."""

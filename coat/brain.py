@@ -110,6 +110,26 @@ class Brain:
         if self._memory is not None and texts:
             self._memory.observe(texts[-1], self._task.note(self._problem, texts).strip(), value, verdict)
 
+    async def remember(self, node: Node, answer: str) -> int:
+        """Keep the answer at `node` and the steps to it as facts, if the task verifies it; how many are new.
+
+        A step of a task whose steps change a state is kept with the state that it was taken in.
+        """
+        texts = said(self._paths.steps(node))
+        if self._memory is None or not await asyncio.to_thread(self._task.verify, self._problem, texts):
+            return 0
+        told = [hit["text"] for each in self._tree.up(node.id) for hit in self.hits.get(each.id, ())]
+        facts = {f"{_line(self._problem.question)} → {_line(answer)}": "answer"}
+        for place, step in enumerate(texts[:-1]):
+            state = self._task.note(self._problem, texts[:place]).strip()
+            if self._task.kind == "moves":
+                facts[f"{_line(state or self._problem.question)} → {_line(step)}"] = "step"
+            elif not any(_line(step).casefold() in _line(text).casefold() for text in told):
+                facts[_line(step)] = "step"
+        found = {"verified": True, "task": self._task.name, "question": self._problem.question, "run": self._run.id}
+        origins = [{"kind": kind, **found, "model": self._model.name} for kind in facts.values()]
+        return await asyncio.to_thread(self._memory.remember, list(facts), f"solved {self._task.name}", origins)
+
     async def weigh(self, node: Node, value: float, texts: Sequence[str]) -> tuple[float, dict[str, float]]:
         """`value`, that of the steps `texts` to `node`, with β times F_a of what was recalled for it; and the parts."""
         hits = self.hits.get(node.parent or 0, ())
@@ -117,3 +137,7 @@ class Brain:
             return value, {}
         associated = await asyncio.to_thread(self._memory.weigh, hits, texts[-1], texts[:-1])
         return combine(value, associated, self._settings.beta), {"F_g": value, "F_a": associated}
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

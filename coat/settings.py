@@ -38,7 +38,8 @@ class Settings:
     `widening` is the power of a node's visits up to which it may be expanded again, `certainty` the probability above
     which a step back is taken. `accept` ends the search at an answer whose value is at least that. `beta` weighs F_a
     against F_g; `recall` is how many facts an expansion gets and `recall_threshold` the least cosine of one.
-    `brain` says who associates: the memory, the model by itself, both or nobody.
+    `brain` says who associates: the memory, the model by itself, both or nobody. `remember` makes facts of an answer
+    that the task verifies, and of the steps to it.
     `threshold` is the judged value above which an ancestor is re-opened by a step back. `verify` lets the task's
     verifier judge answers and end the run. `distinct`: siblings are drawn without replacement, where the model can.
     `episodes`: a state that another branch has reached is not entered again. `rules`: steps that break the task's are
@@ -87,6 +88,7 @@ class Settings:
     accept: float | None = None
     beta: float = 0.1
     brain: str = "memory"
+    remember: bool = False
     recall: int = 3
     recall_threshold: float = 0.4
     verify: bool = True

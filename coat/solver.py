@@ -131,9 +131,17 @@ class Solver:
             for recall in self._recalled.values():
                 recall.cancel()
         self.usage.seconds = self._run.seconds
-        result = self._result()
+        result = await self._remembered(self._result())
         self._run.end(result.stop, result.as_dict())
         return result
+
+    async def _remembered(self, result: Result) -> Result:
+        """The result, with a remark on what was kept of it."""
+        if not self.settings.remember or result.answer is None:
+            return result
+        node, answer, _ = choose(self.tree, self.task, self.problem, self.settings)
+        kept = await self._brain.remember(node, answer or "")
+        return replace(result, remarks=[*result.remarks, f"{kept} facts were remembered"])
 
     def _wind_clock(self) -> None:
         """Once everything logged is replayed: let new requests start, and the clock interrupt those that take long."""

@@ -90,6 +90,9 @@ def solve(
     accept: Annotated[float | None, typer.Option(help="Stop at an answer of at least this value.")] = None,
     beta: Annotated[float, typer.Option(help="Weight of what was recalled in a step's value.")] = 0.1,
     brain: Annotated[str, typer.Option(help="Who associates: memory, model, both, none.")] = "memory",
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Keep a verified answer and its steps as facts.")
+    ] = False,
     recall: Annotated[int, typer.Option(help="Facts recalled for an expansion, at most.")] = 3,
     loaded: dict[str, Any],
     max_think: Annotated[int, typer.Option(help="Tokens after which a thought is ended.")] = 1024,
@@ -148,6 +151,7 @@ def solve(
         "accept": accept,
         "beta": beta,
         "brain": brain,
+        "remember": remember,
         "recall": recall,
         "verify": verify,
         "distinct": distinct,
