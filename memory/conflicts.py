@@ -41,7 +41,11 @@ def contradict(one: str, other: str) -> bool:
     >>> contradict("Paris lies on the Seine.", "Rome lies on the Tiber.")
     False
     """
+    if min(len(one), len(other)) < ALIKE * max(len(one), len(other)) / 2:
+        return False
     left, right = (_WORDS.findall(_SHORT.sub(" not", text)) for text in (one, other))
+    if len(set(left) ^ set(right)) > 2 * LONGEST:
+        return False
     plain, others = ([word.casefold() for word in words] for words in (left, right))
     matcher = SequenceMatcher(None, plain, others, autojunk=False)
     changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
@@ -59,11 +63,14 @@ def told_apart(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> 
 
     Where two of the chosen do, they change places unless the first has the higher standing.
     """
+    import numpy as np
+
     order = list(chosen)
     disputed: dict[int, list[int]] = {}
+    vectors = np.stack([each.vector for each in candidates])
     for each in chosen:
-        rivals = [other for other in candidates if other is not each and float(other.vector @ each.vector) > NEAR]
-        disputed[each.hit.id] = [other.hit.id for other in rivals if contradict(each.hit.text, other.hit.text)]
+        rivals = [candidates[n].hit for n in np.flatnonzero(vectors @ each.vector > NEAR).tolist()]
+        disputed[each.hit.id] = [hit.id for hit in rivals if contradict(each.hit.text, hit.text)]
     for first, second in combinations(range(len(order)), 2):
         one, other = order[first], order[second]
         if other.hit.id in disputed[one.hit.id] and other.standing > one.standing:

@@ -50,9 +50,9 @@ def choose(candidates: Sequence[Candidate], query: Query, k: int, diversity: flo
         chosen.append(rest[best])
         cosines = vectors @ vectors[best]
         nearest = np.maximum(nearest, cosines)
+        free[best] = False
         for other in np.flatnonzero(free & (cosines > DUPLICATE)).tolist():
             free[other] = not _says_the_same(rest[best].hit.text, rest[other].hit.text)
-        free[best] = False
     return told_apart(chosen, candidates)
 
 
@@ -70,6 +70,8 @@ def _says_the_same(one: str, other: str) -> bool:
 
 def numbers(text: str) -> list[str]:
     """The numbers in `text`, in order: digits of any script and width, fractions, Chinese and Roman numerals."""
+    if text.isascii():
+        return re.findall(r"\d+", text)
     folded = "".join(str(unicodedata.digit(sign)) if sign.isdigit() else sign for sign in text)
     runs = "".join(sign if sign.isnumeric() else " " for sign in folded)
     return runs.split()
