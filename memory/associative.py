@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -184,10 +184,9 @@ class AssociativeMemory(Holdings):
         Raises:
             EmbedderMismatchError: The memory's vectors have another dimension.
         """
-        if self._facts.embedder() is None:
-            return [Pool([], float("-inf")) for _ in queries]
-        self._check_dimension()
-        with self._lock:
+        with self._view():
+            if self._facts.embedder() is None:
+                return [Pool([], float("-inf")) for _ in queries]
             return gather(self._synced(), self._facts, queries, size, up_to, threshold)
 
     def shortlists(self, asked: Sequence[Asked], limits: Limits, options: Options) -> list[Shortlist]:
@@ -196,12 +195,19 @@ class AssociativeMemory(Holdings):
         Raises:
             EmbedderMismatchError: The memory's vectors have another dimension.
         """
-        self._check_dimension()
-        pools = [Pool([], float("-inf")) for _ in asked]
-        if options.mode != "lexical":
-            pools = self.nearest([each.vectors for each in asked], limits.size, limits.up_to, limits.threshold)
-        pairs = zip(asked, pools, strict=True)
-        return [shortlist(self._facts, self._counts, *pair, limits, options) for pair in pairs]
+        with self._view():
+            self._check_dimension()
+            pools = [Pool([], float("-inf")) for _ in asked]
+            if options.mode != "lexical":
+                pools = self.nearest([each.vectors for each in asked], limits.size, limits.up_to, limits.threshold)
+            pairs = zip(asked, pools, strict=True)
+            return [shortlist(self._facts, self._counts, *pair, limits, options) for pair in pairs]
+
+    @contextmanager
+    def _view(self) -> Iterator[None]:
+        """The index for this thread alone, and the file as it is at one moment, whatever other processes write."""
+        with self._lock, self._facts.database.transaction(write=False):
+            yield
 
     # The index file, and the end
 
@@ -257,7 +263,7 @@ class AssociativeMemory(Holdings):
             self._on_disk = index.revision if index else ""
         index = index or vector_index.empty(dimension)
         vector_index.catch_up(index, self._facts, progress)
-        self._check_dimension()  # another process may have changed the embedder in the meantime
+        self._check_dimension()
         self._index = index
         return index
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import combinations
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 if TYPE_CHECKING:
     from memory.recall import Candidate, Hit
@@ -20,6 +21,8 @@ ALIKE = 0.6
 LONGEST = 4
 """The most words of a value in which they differ."""
 
+LONG = 600
+"""The most characters of a text that is compared; a longer one says more than one thing."""
 NEAR = 0.6
 """The least cosine of two texts that are compared."""
 
@@ -41,9 +44,9 @@ def contradict(one: str, other: str) -> bool:
     >>> contradict("Paris lies on the Seine.", "Rome lies on the Tiber.")
     False
     """
-    if min(len(one), len(other)) < ALIKE * max(len(one), len(other)) / 2:
+    if max(len(one), len(other)) > LONG or min(len(one), len(other)) < ALIKE * max(len(one), len(other)) / 2:
         return False
-    left, right = (_WORDS.findall(_SHORT.sub(" not", text)) for text in (one, other))
+    left, right = (_WORDS.findall(_SHORT.sub(" not", normalize("NFKC", text))) for text in (one, other))
     if len(set(left) ^ set(right)) > 2 * LONGEST:
         return False
     plain, others = ([word.casefold() for word in words] for words in (left, right))

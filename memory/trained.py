@@ -36,7 +36,7 @@ with 40 in 4, and 0.999 with 40 in 6, which takes three times as long. In a mill
 """
 ITERATIONS = 6
 """Rounds of k-means; see `TRAINING`."""
-SCANNED = 10_000
+SCANNED = 8_000
 """A search looks into so many lists that they hold so many vectors, or `SCANNED_EACH` for each that it is to find.
 
 In a million vectors of 384 dimensions, where an exact search takes 100 ms on one thread, 8,000 take 0.8 ms and 16,000

@@ -29,6 +29,11 @@ from memory.conflicts import contradict
         ("Paris is a city in France.", "Paris is a town in France.", False),
         ("The Seine is 777 km long.", "The Seine flows through Paris and reaches the sea at Le Havre.", False),
         ("", "", False),
+        (
+            f"The Seine is 777 km long. {'So it goes on. ' * 50}",
+            f"The Seine is 775 km long. {'So it goes on. ' * 50}",
+            False,
+        ),
         ("7", "8", False),
     ],
 )

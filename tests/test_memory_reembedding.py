@@ -141,20 +141,21 @@ def test_who_has_the_memory_open_is_told_and_can_still_close_it(path):
         assert mem.recall(TEXTS[7], threshold=0.99)
 
 
-def test_an_embedder_that_comes_between_the_check_and_the_index_is_noticed(path, monkeypatch):
+def test_an_embedder_that_comes_between_the_question_and_the_index_is_noticed(path, monkeypatch):
     """Of the same dimension, so that nothing but the name tells."""
     twin = HashingEmbedder(16)
     twin.name = "twin-16"
     with AssociativeMemory(path) as mem:
         mem.recall(TEXTS[0])
-        catch_up = memory.index.catch_up
+        embed = mem.embed_questions
 
-        def late(index, facts, progress=None):
+        def late(texts):
+            vectors = embed(texts)
             with AssociativeMemory(path) as other:
                 other.reembed(twin)
-            catch_up(index, facts)
+            return vectors
 
-        monkeypatch.setattr("memory.index.catch_up", late)
+        monkeypatch.setattr(mem, "embed_questions", late)
         with pytest.raises(EmbedderMismatchError):
             mem.recall(TEXTS[0])
 

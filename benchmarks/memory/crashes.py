@@ -80,8 +80,7 @@ def _do(memory: AssociativeMemory, kind: str, texts: list[str], doomed: list[int
     elif kind == "forget":
         memory.forget(doomed)
     elif kind == "compact":
-        with memory._facts._database._lock:
-            memory._facts._database._connection.execute("VACUUM")
+        memory.compact()
     elif kind == "reembed":
         old = int(memory.embedder.rpartition("-")[2])
         memory.reembed(HashingEmbedder(sum(DIMENSIONS) - old))
