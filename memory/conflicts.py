@@ -25,6 +25,8 @@ LONG = 600
 """The most characters of a text that is compared; a longer one says more than one thing."""
 NEAR = 0.6
 """The least cosine of two texts that are compared."""
+RIVALS = 16
+"""The most texts that one is compared with, the nearest."""
 
 _WORDS = re.compile(r"\d[\d.,:/%-]*\d%?|\d+%?|[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\d_]+")
 _SHORT = re.compile(r"(?<=\w)n['’]t\b|(?<=\bcan)not\b", re.IGNORECASE)
@@ -72,7 +74,9 @@ def told_apart(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> 
     disputed: dict[int, list[int]] = {}
     vectors = np.stack([each.vector for each in candidates])
     for each in chosen:
-        rivals = [candidates[n].hit for n in np.flatnonzero(vectors @ each.vector > NEAR).tolist()]
+        cosines = vectors @ each.vector
+        nearest = np.argsort(-cosines, kind="stable")[: RIVALS + 1]
+        rivals = [candidates[n].hit for n in nearest[cosines[nearest] > NEAR].tolist()]
         disputed[each.hit.id] = [hit.id for hit in rivals if contradict(each.hit.text, hit.text)]
     for first, second in combinations(range(len(order)), 2):
         one, other = order[first], order[second]

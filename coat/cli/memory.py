@@ -34,16 +34,24 @@ def recall(
     path: Annotated[list[str] | None, typer.Option(help="A step taken so far; may be given again.")] = None,
     k: Annotated[int, typer.Option("-k", help="The most facts.")] = 3,
     threshold: Annotated[float, typer.Option(help="The least cosine.")] = 0.4,
+    mode: Annotated[str, typer.Option(help="How facts are found: dense, lexical, hybrid.")] = "hybrid",
+    association: Annotated[str, typer.Option(help="To facts that share names: off, hop, pagerank.")] = "hop",
     as_json: AsJson = False,
 ) -> None:
     """Show what a search would be given for a question and a path."""
+    from memory import Options
+
+    options = Options(mode, association)  # type: ignore[arg-type]
     with opened(memory) as store:
-        hits = store.recall(question, path or (), k=k, threshold=threshold)
+        hits = store.recall(question, path or (), k=k, threshold=threshold, options=options)
     if as_json:
-        print_json([{"id": hit.id, "text": hit.text, "source": hit.source, "score": hit.score} for hit in hits])
+        print_json([asdict(hit) for hit in hits])
         return
     for hit in hits:
-        sys.stdout.write(f"[{hit.id}] {hit.score:.2f}  {printable(hit.text)}  ({printable(hit.source)})\n")
+        via = f"  via {printable(hit.via)}" if hit.via else ""
+        disputed = f"  disputed by {', '.join(map(str, hit.disputed))}" if hit.disputed else ""
+        where = printable(hit.source)
+        sys.stdout.write(f"[{hit.id}] {hit.score:.2f}  {printable(hit.text)}  ({where}){via}{disputed}\n")
     if not hits:
         sys.stdout.write("nothing near enough\n")
 
