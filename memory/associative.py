@@ -185,7 +185,7 @@ class AssociativeMemory(Holdings):
             EmbedderMismatchError: The memory's vectors have another dimension.
         """
         with self._view():
-            if self._facts.embedder() is None:
+            if not self._is_current() and self._facts.embedder() is None:
                 return [Pool([], float("-inf")) for _ in queries]
             return gather(self._synced(), self._facts, queries, size, up_to, threshold)
 
@@ -196,7 +196,8 @@ class AssociativeMemory(Holdings):
             EmbedderMismatchError: The memory's vectors have another dimension.
         """
         with self._view():
-            self._check_dimension()
+            if not self._is_current():
+                self._check_dimension()
             pools = [Pool([], float("-inf")) for _ in asked]
             if options.mode != "lexical":
                 pools = self.nearest([each.vectors for each in asked], limits.size, limits.up_to, limits.threshold)
@@ -255,7 +256,13 @@ class AssociativeMemory(Holdings):
     def _index_file(self) -> Path | None:
         return self.path and self.path.with_name(f"{self.path.name}.faiss")
 
+    def _is_current(self) -> bool:
+        """Whether the index is of the facts as they are, and so of the embedder, a change of which changes these."""
+        return self._index is not None and self._index.revision == self._facts.revision()
+
     def _synced(self, progress: Callable[[int, int], None] | None = None) -> vector_index.VectorIndex:
+        if self._index is not None and self._is_current():
+            return self._index
         _, dimension = self._facts.embedder() or ("", 0)
         index, file = self._index, self._index_file
         if index is None and file:

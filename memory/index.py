@@ -123,7 +123,7 @@ def nearest(index: VectorIndex, facts: FactStore, queries: Vectors, n: int, up_t
     Scores are exact cosines. Where the index is trained, a fact that is near may be missed, but there are never fewer
     than `n` unless there are no more facts.
     """
-    selector = load_faiss().IDSelectorRange(0, up_to + 1)
+    selector = load_faiss().IDSelectorRange(0, up_to + 1) if up_to < index.last_id else None
     with trained.one_thread():
         if index.trained:
             return _reranked(index, facts, queries, n, selector)
