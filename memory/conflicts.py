@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 from unicodedata import normalize
@@ -23,8 +24,8 @@ LONGEST = 4
 
 LONG = 600
 """The most characters of a text that is compared; a longer one says more than one thing."""
-NEAR = 0.6
-"""The least cosine of two texts that are compared."""
+NEAR = 0.7
+"""The least cosine of two texts that are compared: with all-MiniLM-L6-v2 six pairs like those below have 0.74 to 0.98."""
 RIVALS = 16
 """The most texts that one is compared with, the nearest."""
 
@@ -48,7 +49,7 @@ def contradict(one: str, other: str) -> bool:
     """
     if max(len(one), len(other)) > LONG or min(len(one), len(other)) < ALIKE * max(len(one), len(other)) / 2:
         return False
-    left, right = (_WORDS.findall(_SHORT.sub(" not", normalize("NFKC", text))) for text in (one, other))
+    left, right = _words(one), _words(other)
     if len(set(left) ^ set(right)) > 2 * LONGEST:
         return False
     plain, others = ([word.casefold() for word in words] for words in (left, right))
@@ -61,6 +62,11 @@ def contradict(one: str, other: str) -> bool:
     if _negates(gone, come) or _negates(come, gone):
         return True
     return start > 0 and all(0 < len(value) <= LONGEST and all(map(_is_value, value)) for value in (gone, come))
+
+
+@lru_cache(4096)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORDS.findall(_SHORT.sub(" not", normalize("NFKC", text))))
 
 
 def told_apart(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Hit]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from memory.derived import segmented
 
-BUDGET = 1024
+BUDGET = 512
 """The most rows of the word index that one search reads.
 
 On HotpotQA and MuSiQue (questions 0 to 49, 994 and 1,890 passages) a budget of 300 rows finds as much as all rows do:
