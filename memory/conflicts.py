@@ -25,7 +25,7 @@ LONGEST = 4
 LONG = 600
 """The most characters of a text that is compared; a longer one says more than one thing."""
 NEAR = 0.7
-"""The least cosine of two texts that are compared: with all-MiniLM-L6-v2 six pairs like those below have 0.74 to 0.98."""
+"""The least cosine of two texts that are compared: by all-MiniLM-L6-v2 six pairs that dispute have 0.74 to 0.98."""
 RIVALS = 16
 """The most texts that one is compared with, the nearest."""
 
