@@ -13,13 +13,15 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.memory.association import HELD_OUT, K, KeptEmbedder, Question, read
 from coat.errors import InputError
-from memory import AssociativeMemory, SentenceTransformerEmbedder
+from memory import AssociativeMemory, Options, SentenceTransformerEmbedder
+from memory.recall import DEFAULT_OPTIONS
 
 Recall = Callable[[str], Sequence[str]]
 """A question to the texts of its `K` hits."""
@@ -46,7 +48,7 @@ def measure(data: Path, cache: Path, *, quick: bool = False) -> dict[str, Any]:
         embedder = KeptEmbedder(minilm, cache / "association.npz")
         embedder.embed([*(text for text, _ in passages), *(question.text for question in chosen)])
         embedder.keep()
-        for name, fill in (("coat", coat_store), ("chroma", chroma_store), ("mem0", mem0_store)):
+        for name, fill in STORES.items():
             place = Path(folder) / name
             place.mkdir()
             began = time.perf_counter()
@@ -73,12 +75,18 @@ def asked(recall: Recall, questions: Sequence[Question]) -> dict[str, float]:
     }
 
 
-def coat_store(folder: Path, passages: Sequence[tuple[str, str]], embedder: KeptEmbedder, stack: ExitStack) -> Recall:
+def coat_store(
+    folder: Path,
+    passages: Sequence[tuple[str, str]],
+    embedder: KeptEmbedder,
+    stack: ExitStack,
+    options: Options = DEFAULT_OPTIONS,
+) -> Recall:
     """This memory, with its defaults but for the threshold."""
     memory = stack.enter_context(AssociativeMemory(folder / "facts.db", embedder))
     memory.add(passages)
     memory.save()
-    return lambda question: [hit.text for hit in memory.recall(question, k=K, threshold=-1)]
+    return lambda question: [hit.text for hit in memory.recall(question, k=K, threshold=-1, options=options)]
 
 
 def chroma_store(folder: Path, passages: Sequence[tuple[str, str]], embedder: KeptEmbedder, stack: ExitStack) -> Recall:
@@ -126,3 +134,12 @@ def mem0_store(folder: Path, passages: Sequence[tuple[str, str]], embedder: Kept
         return [hit["memory"] for hit in hits["results"]]
 
     return recall
+
+
+STORES: dict[str, Callable[..., Recall]] = {
+    "coat": coat_store,
+    "coat_dense": partial(coat_store, options=Options("dense", "off")),
+    "chroma": chroma_store,
+    "mem0": mem0_store,
+}
+"""What is compared; `coat_dense` recalls by vectors alone, as the peers do here."""
