@@ -22,11 +22,11 @@ from memory import AssociativeMemory, SentenceTransformerEmbedder
 
 MODEL = "gemma3-270m"
 """The strongest small model that comes with a package."""
-TOKENS = 400
+TOKENS, WIDTH = 200, 2
 RECALL = 2
-"""Facts for an expansion; chosen on questions 0 to 9 of 1, 2 and 3."""
-TUNED = 50
-"""Questions that the memory's constants were chosen by; others are asked."""
+"""Facts for an expansion."""
+TUNED, ASKED, ASKED_QUICKLY = 50, 16, 2
+"""Questions that the memory's constants were chosen by, and how many of the others are asked."""
 WAYS = ("in_search", "beside", "off")
 
 
@@ -38,7 +38,7 @@ def measure(data: Path, cache: Path, *, quick: bool = False, model: str = MODEL)
     """
     passages, questions = read(data / "hotpotqa")
     golds = _golds(data / "hotpotqa")
-    chosen = list(zip(questions, golds, strict=True))[TUNED:][: 6 if quick else None]
+    chosen = list(zip(questions, golds, strict=True))[TUNED:][: ASKED_QUICKLY if quick else ASKED]
     rows: list[dict[str, Any]] = []
     with SentenceTransformerEmbedder() as minilm, coat.load(model) as policy:
         embedder = KeptEmbedder(minilm, cache / "association.npz")
@@ -75,7 +75,7 @@ def ask(question: Question, record: str, policy: Any, memory: AssociativeMemory,
 def solve(record: str, policy: Any, memory: AssociativeMemory | None, recall: int, **knobs: Any) -> coat.Result:
     """One search of CoAT."""
     return coat.solve(
-        record, task="hotpotqa", model=policy, memory=memory, recall=recall, tokens=TOKENS, width=3, **knobs
+        record, task="hotpotqa", model=policy, memory=memory, recall=recall, tokens=TOKENS, width=WIDTH, **knobs
     )
 
 
