@@ -69,7 +69,7 @@ def test_it_runs_and_says_what_is_committed(file, folder):
     notebook = read(file)
     committed = [said(cell) for cell in cells(notebook)]
     place = {"metadata": {"path": str(folder)}}
-    client = nbclient.NotebookClient(notebook, kernel_manager_class=ThisInterpreter, timeout=300, resources=place)
+    client = nbclient.NotebookClient(notebook, kernel_manager_class=ThisInterpreter, timeout=900, resources=place)
     client.execute()
     for cell, before in zip(cells(notebook), committed, strict=True):
         if VARIES in cell.metadata.get("tags", ()):
