@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import combinations
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from memory.recall import Candidate, Hit
 
 ALIKE = 0.6
@@ -69,26 +71,36 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORDS.findall(_SHORT.sub(" not", normalize("NFKC", text))))
 
 
-def told_apart(chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Hit]:
+def told_apart(chosen: Sequence[Candidate], free: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Hit]:
     """The hits of `chosen`, each with the ids of those of `candidates` that may contradict it.
 
-    Where two of the chosen do, they change places unless the first has the higher standing.
+    One that a fact of higher standing disputes, of those that are `free` to be chosen, gives it its place; if that is
+    chosen too, they change places.
     """
     import numpy as np
 
-    order = list(chosen)
-    disputed: dict[int, list[int]] = {}
     vectors = np.stack([each.vector for each in candidates])
-    for each in chosen:
-        cosines = vectors @ each.vector
-        nearest = np.argsort(-cosines, kind="stable")[: RIVALS + 1]
-        rivals = [candidates[n].hit for n in nearest[cosines[nearest] > NEAR].tolist()]
-        disputed[each.hit.id] = [hit.id for hit in rivals if contradict(each.hit.text, hit.text)]
-    for first, second in combinations(range(len(order)), 2):
-        one, other = order[first], order[second]
-        if other.hit.id in disputed[one.hit.id] and other.standing > one.standing:
-            order[first], order[second] = other, one
-    return [replace(each.hit, disputed=tuple(disputed[each.hit.id])) for each in order]
+    order, allowed = list(chosen), {each.hit.id for each in free}
+    for place in range(len(order)):
+        rivals = [each for each in _rivals(order[place], candidates, vectors) if each.hit.id in allowed]
+        best = max([order[place], *rivals], key=lambda each: each.standing)
+        if best is not order[place]:
+            other = next((n for n, each in enumerate(order) if each.hit.id == best.hit.id), None)
+            if other is None:
+                order[place] = best
+            elif other > place:
+                order[place], order[other] = best, order[place]
+    disputed = (tuple(rival.hit.id for rival in _rivals(each, candidates, vectors)) for each in order)
+    return [replace(each.hit, disputed=ids) for each, ids in zip(order, disputed, strict=True)]
+
+
+def _rivals(each: Candidate, candidates: Sequence[Candidate], vectors: NDArray[np.float32]) -> list[Candidate]:
+    import numpy as np
+
+    cosines = vectors @ each.vector
+    nearest = np.argsort(-cosines, kind="stable")[: RIVALS + 1]
+    near = [candidates[n] for n in nearest[cosines[nearest] > NEAR].tolist()]
+    return [other for other in near if contradict(each.hit.text, other.hit.text)]
 
 
 def _negates(gone: Sequence[str], come: Sequence[str]) -> bool:

@@ -53,7 +53,7 @@ def choose(candidates: Sequence[Candidate], query: Query, k: int, diversity: flo
         free[best] = False
         for other in np.flatnonzero(free & (cosines > DUPLICATE)).tolist():
             free[other] = not _says_the_same(rest[best].hit.text, rest[other].hit.text)
-    return told_apart(chosen, candidates)
+    return told_apart(chosen, rest, candidates)
 
 
 def _is_held(text: str, steps: Sequence[str]) -> bool:

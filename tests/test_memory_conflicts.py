@@ -62,11 +62,22 @@ def test_what_was_verified_comes_before_what_is_newer():
         assert hits(memory) == [(right, (second,)), (wrong, (first,))]
 
 
-def test_a_rival_that_is_not_recalled_is_told_too():
+@pytest.mark.parametrize("turned", [False, True])
+def test_where_there_is_room_for_one_the_newer_is_told(turned):
+    texts = ["The Seine is 777 km long.", "The Seine is 775 km long."]
     with AssociativeMemory(embedder=HashingEmbedder()) as memory:
-        first, second = memory.add(["The Seine is 777 km long.", "The Seine is 775 km long."])
+        (first,) = memory.add(texts[turned])
+        (second,) = memory.add(texts[not turned])
         (hit,) = memory.recall("How long is the Seine?", k=1)
-        assert {hit.id, *hit.disputed} == {first, second}
+        assert (hit.id, hit.disputed) == (second, (first,))
+
+
+def test_what_the_path_was_told_is_not_told_again_for_being_newer():
+    with AssociativeMemory(embedder=HashingEmbedder()) as memory:
+        (first,) = memory.add("The Seine is 777 km long.")
+        (second,) = memory.add("The Seine is 775 km long.")
+        (hit,) = memory.recall("How long is the Seine?", k=1, skip=[second])
+        assert (hit.id, hit.disputed) == (first, (second,))
 
 
 def test_the_model_is_told_what_is_disputed():
