@@ -121,6 +121,7 @@ def check(tree: Tree, task: Task, problem: Problem, node: Node, answer: str | No
 
 
 def recalled_on(tree: Tree, node: Node, hits: Hits) -> list[dict[str, Any]]:
-    """What was recalled on the path to `node`: id, text, source, and the score it had there."""
+    """What was recalled on the path to `node`: id, text, source, the score it had there, and what it came through."""
     found = (hit for each in [tree[0], *tree.path(node.id)] for hit in hits.get(each.id, ()))
-    return [{name: hit[name] for name in ("id", "text", "source", "score")} for hit in found]
+    names = ("id", "text", "source", "score")
+    return [{name: hit[name] for name in names} | {"via": hit.get("via", "")} for hit in found]

@@ -82,6 +82,7 @@ def test_the_tree_as_a_graph_has_its_edges_and_the_jsons_names() -> None:
         "move": "",
         "about": [],
         "told": [],
+        "model": 0,
     }
 
 
