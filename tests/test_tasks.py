@@ -280,8 +280,8 @@ def test_a_line_acts_as_its_label_says(text: str, action: str) -> None:
         ("Answer:", "says nothing"),
         ("Recall", "says nothing"),
         ("Thought: known", "said before"),
-        ("Facts: (1) Rome is in France.", "memory alone"),
-        ("Tried elsewhere: (1) Answer: Rome", "memory alone"),
+        ("Facts: (1) Rome is in France.", "is told, and is no step"),
+        ("Tried elsewhere: (1) Answer: Rome", "is told, and is no step"),
         ("Answer: half a pair \ud83d", "not valid Unicode"),
     ],
 )
