@@ -22,10 +22,10 @@ from memory import AssociativeMemory, SentenceTransformerEmbedder
 
 MODEL = "gemma3-270m"
 """The strongest small model that comes with a package."""
-TOKENS, WIDTH = 200, 2
+TOKENS, WIDTH = 400, 3
 RECALL = 2
 """Facts for an expansion."""
-TUNED, ASKED, ASKED_QUICKLY = 50, 16, 2
+TUNED, ASKED, ASKED_QUICKLY = 50, 50, 2
 """Questions that the memory's constants were chosen by, and how many of the others are asked."""
 WAYS = ("in_search", "beside", "off")
 
