@@ -103,6 +103,8 @@ def start(
     settings = make_settings(knobs)
     rules = tasks.get(task)
     problem = rules.read(question)
+    if settings.remember and memory is None:
+        raise InputError("there is no memory to remember in; name one")
     names = several(rules.model if model is None else model)
     strategies.fitting(settings.strategy, rules, len(names))
     options = model_options or {}
@@ -118,16 +120,11 @@ def start(
         rules = tasks.adapt(rules, policy, make_settings(knobs))
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = open_memory(stack, memory)
-        if settings.remember and memory is None:
-            raise InputError("there is no memory to remember in; name one")
-        if store is None and settings.brain in ("model", "both"):
-            store = _own(stack, AssociativeMemory(None))
         config: dict[str, Any]
         config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
-        config |= {"model": JOINED.join(each.name for each in (policy, *others)), "fingerprint": policy.fingerprint}
-        config |= {"other_fingerprints": [each.fingerprint for each in others]} if others else {}
-        config |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
-        config |= {} if store is None or memory is None else {"memory": str(store.path), "memory_state": store.revision}
+        config |= _told_apart_by([policy, *others], judge, store)
+        if store is None and settings.brain in ("model", "both"):
+            store = _own(stack, AssociativeMemory(None))
         if settings.strategy == "auto" and run is None:
             table = auto.table_for(rules, policy, settings.evaluator, tuned)
             table = auto.with_knobs(table, rules, knobs.keys())
@@ -299,6 +296,17 @@ def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None)
     if not Path(memory).exists():
         raise InputError(f"there is no memory file {memory}; `coat memory add FILE --memory {memory}` makes one")
     return _own(stack, AssociativeMemory(Path(memory)))
+
+
+def _told_apart_by(
+    models: Sequence[LanguageModel], judge: LanguageModel | None, store: AssociativeMemory | None
+) -> dict[str, Any]:
+    """The part of a run's configuration that says which models and which facts it was made with."""
+    found: dict[str, Any]
+    found = {"model": JOINED.join(each.name for each in models), "fingerprint": models[0].fingerprint}
+    found |= {"other_fingerprints": [each.fingerprint for each in models[1:]]} if len(models) > 1 else {}
+    found |= {} if judge is None else {"prm": judge.name, "prm_fingerprint": judge.fingerprint}
+    return found | ({} if store is None else {"memory": str(store.path), "memory_state": store.revision})
 
 
 def _same_run(journal: Journal, run: int, config: dict[str, Any]) -> dict[str, Any]:

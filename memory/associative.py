@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from memory import index as vector_index
 from memory import index_file, maintenance, naming
@@ -21,6 +20,7 @@ from memory.hybrid import Asked, Limits, shortlist
 from memory.lexical import WordCounts
 from memory.pools import gather
 from memory.recall import DEFAULT_OPTIONS, DEFAULT_THRESHOLD, Hit, Options, Pool, Query, Shortlist
+from memory.scope import Scope
 from memory.session import Session
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class AssociativeMemory(Holdings):
+class AssociativeMemory(Holdings, Scope):
     """Facts that last, recalled by meaning; for several threads, and a context manager.
 
     Every method raises StorageError where the file cannot be used or the memory is closed, MemoryInUseError where
@@ -243,14 +243,6 @@ class AssociativeMemory(Holdings):
                 except (StorageError, EmbedderMismatchError) as error:
                     logger.warning("%s", error)
             self._index = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def _index_file(self) -> Path | None:

@@ -18,11 +18,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from memory.embedders import unit
 from memory.errors import EmbedderError
+from memory.scope import Scope
 
 if TYPE_CHECKING:
     from memory.embedders import Vectors
@@ -65,7 +65,7 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-class LlamaEmbedder:
+class LlamaEmbedder(Scope):
     """The embeddings of a GGUF model: pooled as the file declares, else their mean; on the CPU unless told otherwise.
 
     `name` is the file's name and its fingerprint, the same wherever the file lies; `place` is how to name it here. The
@@ -114,14 +114,6 @@ class LlamaEmbedder:
             loaded, self._loaded = self._loaded, None
             if loaded:
                 loaded.free()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _running(self) -> _Loaded:
         if self._loaded is None:

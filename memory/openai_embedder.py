@@ -8,12 +8,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from memory.embedders import unit
 from memory.errors import EmbedderError, InputError
+from memory.scope import Scope
 
 if TYPE_CHECKING:
     import httpx
@@ -32,7 +32,7 @@ OFFLINE = ("COAT_OFFLINE", "HF_HUB_OFFLINE")
 """Variables that forbid all servers but this machine's."""
 
 
-class OpenAIEmbedder:
+class OpenAIEmbedder(Scope):
     """The embeddings of `model` from the server at `url`, such as http://127.0.0.1:8080/v1; normalised here.
 
     Without a `model` it is the only one that the server lists. A request is tried `retries` times more when the server
@@ -93,14 +93,6 @@ class OpenAIEmbedder:
             client, self._client = self._client, None
         if client:
             client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _batch(self, texts: Sequence[str]) -> list[Any]:
         model = self.name.partition("#")[2]

@@ -10,11 +10,11 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from memory.embedder_process import Settings, receive, send
 from memory.errors import EmbedderError
+from memory.scope import Scope
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,7 +36,7 @@ def packaged_minilm() -> Path | None:
     return Path(spec.origin).parent / "model" if spec and spec.origin else None
 
 
-class SentenceTransformerEmbedder:
+class SentenceTransformerEmbedder(Scope):
     """A sentence-transformers model; all-MiniLM-L6-v2 from its installed package unless another is named.
 
     The process starts at the first use and ends with this one, or at `close`; a later use starts it again.
@@ -96,14 +96,6 @@ class SentenceTransformerEmbedder:
         """End the process, if it runs."""
         with self._lock:
             self._drop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         child = self._running()
