@@ -1,6 +1,7 @@
 """Idle paths outside the cache: saved and taken back without a decode, with the texts of a fresh context."""
 
 import asyncio
+import ctypes
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,22 @@ def test_a_path_that_left_the_cache_goes_on_as_in_a_fresh_context(
     more = ask(model, grown, usage, 6)
     assert fresh.agrees(grown, more)
     assert usage.evaluated - before == len(more)  # only the path's last token and what is new
+
+
+@pytest.mark.xdist_group("llama")
+@pytest.mark.usefixtures("at_rest")
+def test_cells_that_take_more_bytes_than_those_before_are_saved(
+    model: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model.path((Text(f"{PROMPTS[model.name][0]} 7"),))
+    ask(model, path, Usage())
+    tree, llama = model._decoder.cache.tree, model._decoder.llama
+    span, _ = tree.match(path)
+    cells = (tree.holder(span), span.start, span.end)
+    expected = bytes(llama.save(*cells))
+    monkeypatch.setattr(llama, "_saved", (ctypes.c_uint8 * 64)())
+    monkeypatch.setattr(llama, "_cell_bytes", 0)
+    assert bytes(llama.save(*cells)) == expected
 
 
 def test_what_is_saved_beyond_the_size_of_the_cache_is_forgotten(decoding: Any, check_idle: Any) -> None:

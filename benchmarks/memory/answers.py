@@ -25,7 +25,7 @@ MODEL = "gemma3-270m"
 TOKENS, WIDTH = 400, 3
 RECALL = 2
 """Facts for an expansion."""
-TUNED, ASKED, ASKED_QUICKLY = 50, 50, 2
+TUNED, ASKED, ASKED_QUICKLY = 50, 25, 2
 """Questions that the memory's constants were chosen by, and how many of the others are asked."""
 WAYS = ("in_search", "beside", "off")
 

@@ -236,10 +236,13 @@ class Llama:
         """A copy of the cells of `sequence` from position `start` up to `end`, in ordinary memory."""
         spare = self.sequences
         self.fork(sequence, spare, end, start)
-        if self._cell_bytes * (end - start) > len(self._saved):  # the size is about the same for every cell
+        size = 0
+        if self._cell_bytes * (end - start) <= len(self._saved):  # the size is about the same for every cell
+            size = llama_cpp.llama_state_seq_get_data(self.ctx, self._saved, len(self._saved), spare)
+        if not size:
             self._saved = (ctypes.c_uint8 * llama_cpp.llama_state_seq_get_size(self.ctx, spare))()
             self._cell_bytes = -(-len(self._saved) // (end - start))
-        size = llama_cpp.llama_state_seq_get_data(self.ctx, self._saved, len(self._saved), spare)
+            size = llama_cpp.llama_state_seq_get_data(self.ctx, self._saved, len(self._saved), spare)
         self.cut(spare, 0)
         if not size:
             raise BackendError(f"llama.cpp could not save sequence {sequence}")
