@@ -64,8 +64,8 @@ class Brain:
 
     async def associate(self, node: Node, episodes: int) -> list[Hit]:
         """What goes with the path to `node`, from facts and the first `episodes`; asked for once a node."""
-        if self._memory is None or self._settings.brain == "none":
-            return []
+        if self._memory is None or self._settings.brain == "none" or self._model.capabilities.notation is not None:
+            return []  # what writes a notation of its own reads no facts
         hits = [] if self._settings.brain == "model" else await self._recall(self._memory, node, episodes)
         hits += await self._imagine(node, hits) if self._imagines else []
         self.hits[node.id] = hits

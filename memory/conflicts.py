@@ -41,8 +41,8 @@ _CARRIERS = {"do", "does", "did"}
 def contradict(one: str, other: str) -> bool:
     """Whether two texts say the same of the same subject but for one number, one name, or a negation.
 
-    They must begin alike: the subject comes first. Where they differ in two places, the one may explain the other ("In
-    1990 … 100", "In 2000 … 120").
+    They must be alike in their first half: the subject comes first. Where they differ in two places, the one may explain
+    the other ("In 1990 … 100", "In 2000 … 120").
 
     >>> contradict("The Seine is 777 km long.", "The Seine is 775 km long.")
     True
@@ -63,7 +63,8 @@ def contradict(one: str, other: str) -> bool:
     gone, come = left[start:end], right[begin:stop]
     if _negates(gone, come) or _negates(come, gone):
         return True
-    return start > 0 and all(0 < len(value) <= LONGEST and all(map(_is_value, value)) for value in (gone, come))
+    said_first = 2 * start >= min(len(left), len(right))
+    return said_first and all(0 < len(value) <= LONGEST and all(map(_is_value, value)) for value in (gone, come))
 
 
 @lru_cache(4096)

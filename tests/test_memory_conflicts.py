@@ -24,6 +24,7 @@ from memory.conflicts import contradict
         # the subject differs, nothing differs, or something else does
         ("Paris lies on the Seine.", "Rome lies on the Tiber.", False),
         ("Berlin is a capital.", "Madrid is a capital.", False),
+        ("Room 12 is blue.", "Room 14 is blue.", False),
         ("The Seine is 777 km long.", "The Seine is 777 km long.", False),
         ("In 1990 the town had 100 people.", "In 2000 the town had 120 people.", False),
         ("Paris is a city in France.", "Paris is a town in France.", False),
