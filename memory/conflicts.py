@@ -41,8 +41,8 @@ _CARRIERS = {"do", "does", "did"}
 def contradict(one: str, other: str) -> bool:
     """Whether two texts say the same of the same subject but for one number, one name, or a negation.
 
-    They must be alike in their first half: the subject comes first. Where they differ in two places, the one may explain
-    the other ("In 1990 … 100", "In 2000 … 120").
+    They must be alike in their first half: the subject comes first. Where they differ in two places, the one may
+    explain the other ("In 1990 … 100", "In 2000 … 120").
 
     >>> contradict("The Seine is 777 km long.", "The Seine is 775 km long.")
     True
