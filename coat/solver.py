@@ -100,6 +100,11 @@ class Solver:
         return self.usage.seconds or self._run.seconds
 
     @property
+    def replies(self) -> int:
+        """How many replies the search has had."""
+        return self._run.replies
+
+    @property
     def tokens(self) -> int | None:
         """The token budget by now."""
         return self._budget.tokens
@@ -160,6 +165,7 @@ class Solver:
         """Once everything logged is replayed: let new requests start, and the clock interrupt those that take long."""
         if self._run.replaying:
             return
+        self.steering.live.set()
         if self.stop is None:
             self._live.set()
         if self.steering.seconds is not None:
@@ -167,9 +173,12 @@ class Solver:
             self._timeout.reschedule(asyncio.get_running_loop().time() + left)
 
     async def _permit(self) -> None:
-        """Wait for leave to deliver the next reply; while somebody pauses the search, its clock stands still."""
+        """Wait for leave to deliver the next reply; while somebody pauses the search, its clock stands still.
+
+        What is replayed needs no leave.
+        """
         self.steering.catch_up()
-        if self.steering.gate.paused:
+        if self.steering.gate.paused and not self._run.replaying:
             self._timeout.reschedule(None)
             with self._run.held():
                 await self.steering.gate.wait()

@@ -12,6 +12,8 @@ from coat.solver import Solver
 from coat.steering import PERSON, Edit
 
 T = TypeVar("T")
+BLINK = 0.002
+"""Seconds between two looks at a search of which one reply is awaited."""
 POLL = 0.1
 """Seconds between two looks at a future: a blocking wait would keep Ctrl-C out on Windows."""
 
@@ -62,9 +64,12 @@ class Solving:
         """Go on."""
         self._on_loop(self._solver.steering.gate.resume)
 
-    def step(self) -> None:
-        """Let one reply in, an expansion or a judgement, and pause again."""
+    def step(self, *, wait: bool = True) -> None:
+        """Let one reply in, an expansion or a judgement, and pause again; with `wait` it is in when this returns."""
+        before = self._solver.replies
         self._on_loop(self._solver.steering.gate.step)
+        while wait and self._solver.replies == before and not self.done:
+            time.sleep(BLINK)
 
     def stop(self) -> None:
         """End the search with the best answer so far."""
@@ -119,16 +124,13 @@ class Solving:
         return {**about, **state, **limits, **counts, **steered, **found, **trace.grown(self.tree, self.hits)}
 
     def _steer(self, do: str, by: str, **what: Any) -> Edit:
-        return self._solved(runtime.submit(self._solver.steer(do, by, **what)))
+        return runtime.submit(self._solver.steer(do, by, **what)).result()
 
     def _on_loop(self, call: Callable[[], T]) -> T:
         async def work() -> T:
             return call()
 
-        return self._solved(runtime.submit(work()))
-
-    def _solved(self, future: "Future[T]") -> T:
-        return future.result()
+        return runtime.submit(work()).result()
 
     def wait(self, timeout: float | None = None) -> Result:
         """The result; what the search loaded itself is closed then.

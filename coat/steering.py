@@ -70,7 +70,7 @@ class Gate:
 class Steering:
     """What is done to one run, on its event loop: `edits` in their order, `seconds` the limit of its clock by now.
 
-    `obeyed`: whether the strategy takes up what is done to its tree.
+    `obeyed`: whether the strategy takes up what is done to its tree. `live`: what the log holds has been replayed.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Steering:
         associations: Associations | None,
     ) -> None:
         self.gate, self.edits, self.seconds = Gate(), list[Edit](), settings.seconds
+        self.live = asyncio.Event()
         self.obeyed = strategies.get(settings.strategy).steered
         self._tree, self._steps, self._read = paths.tree, paths.steps, read
         self._run, self._budget = run, budget
@@ -92,6 +93,7 @@ class Steering:
     def end(self, stop: str) -> None:
         """Refuse whatever comes now: the search has ended."""
         self._over = stop
+        self.live.set()
 
     def catch_up(self) -> None:
         """Do what the log says was done after as many replies as the search has had now."""
@@ -100,11 +102,12 @@ class Steering:
             self.edits.append(edit)
 
     async def do(self, do: str, by: str = PERSON, **what: Any) -> Edit:
-        """Carry out one edit, and log it.
+        """Carry out one edit, and log it; what the journal holds of the run is replayed before.
 
         Raises:
             InputError: it cannot be done; nothing was.
         """
+        await self.live.wait()
         self.catch_up()
         if self._over:
             raise InputError(
@@ -137,9 +140,8 @@ class Steering:
         for name, kind in (("tokens", int), ("limit_seconds", float)):
             value = edit[name]
             if value is not None and not (is_kind(value, kind) and math.isfinite(value) and value > 0):
-                raise InputError(
-                    f"a budget is a number of {name.removeprefix('limit_')} above 0, or None, not {value!r}"
-                )
+                what = name.removeprefix("limit_")
+                raise InputError(f"a budget is a number of {what} above 0, or None for no limit, not {value!r}")
 
     def _check_node(self, edit: Edit) -> None:
         do, node = edit["do"], edit["node"]
