@@ -1,26 +1,26 @@
 /** The drawing of one place of the tree. */
 
 import { s, set } from "./dom";
-import { COLUMN } from "./layout";
 import type { Place } from "./layout";
 import { colour, described, figures, kind, outline, shape, tags } from "./marks";
 import type { Store } from "./store";
 import { worth } from "./store";
 import { clamped } from "./text";
 
-const WIDTH = COLUMN - 60;
+/** The most that a label takes. */
+const WIDTH = 190;
 /** From the middle of a mark to its label. */
 export const LABEL = 16;
 
 const widths = new Map<string, number>();
 const ruler = document.createElement("canvas").getContext("2d");
 
-/** The width of `text` on a label's first line, in pixels at scale 1. */
+/** The width of `text` on a label's first line, in bold, in pixels at scale 1. */
 function width(text: string): number {
   let known = widths.get(text);
   if (known === undefined) {
-    if (ruler) ruler.font = "12.5px system-ui, sans-serif";
-    known = ruler ? ruler.measureText(text).width : 6.5 * text.length;
+    if (ruler) ruler.font = "600 12.5px system-ui, sans-serif";
+    known = ruler ? ruler.measureText(text).width : 7 * text.length;
     if (widths.size > 20_000) widths.clear();
     widths.set(text, known);
   }
@@ -45,7 +45,7 @@ export function label(text: string): string {
   return cut;
 }
 
-export function words(place: Place, store: Store): [string, string] {
+export function words(place: Pick<Place, "id" | "more">, store: Store): [string, string] {
   if (place.more > 0) return [`+${place.more}`, ""];
   const node = store.get(place.id);
   const text = place.id === 0 ? store.data.question || "the question" : node.step.text;
@@ -53,7 +53,7 @@ export function words(place: Place, store: Store): [string, string] {
 }
 
 /** Where the label of a place ends, so that the lines to its children can begin there. */
-export function end(place: Place, store: Store): number {
+export function end(place: Pick<Place, "id" | "more">, store: Store): number {
   const [first, second] = words(place, store);
   return LABEL + Math.max(width(first), width(second) * 0.84) + 6;
 }
