@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NODES = 5000
 SECONDS = 3.0
 SIZE = {"width": 1280, "height": 800}
-WORDS = "the sum of both sides is even so take one from the larger half and try again with what remains".split()
+TALK = "the sum of both sides is even so take one from the larger half and try again with what remains"
 
 FIRST_PAINT = """
 window.painted = new Promise((done) => {
@@ -100,7 +100,7 @@ def large(nodes: int, seed: int = 0) -> View:
     data = grown.tree.to_dict()
     data["nodes"] = data["nodes"][:nodes]
     for node in data["nodes"][1:]:
-        text = f"{node['id']}: {' '.join(lot.choices(WORDS, k=lot.randint(3, 30)))}"
+        text = f"{node['id']}: {' '.join(lot.choices(TALK.split(), k=lot.randint(3, 30)))}"
         node["step"] |= {"text": text, "generated": lot.randint(5, 40), "logprob": -lot.random() * 20}
         node["judged"] = node["value"] if node["judged"] is None else node["judged"]
         if not node["visits"] and lot.random() < 0.3:
@@ -108,7 +108,10 @@ def large(nodes: int, seed: int = 0) -> View:
     tree = Tree.from_dict(data)
     facts = [{"id": 7, "text": "Halves of even numbers are whole.", "source": "notes.md", "score": 0.61}]
     limits = {"tokens": 200_000, "seconds": 600.0}
-    tree.about = {"question": "Which way is the shortest?", "recalled": {str(node): facts for node in range(0, nodes, 9)}}
+    tree.about = {
+        "question": "Which way is the shortest?",
+        "recalled": {str(node): facts for node in range(0, nodes, 9)},
+    }
     tree.about |= {"task": "qa", "strategy": "coat", "model": "seeded", "budget": limits}
     tree.about |= {"usage": {"generated": 100_000, "scored": 20_000}, "seconds": 300.0}
     return view(tree)

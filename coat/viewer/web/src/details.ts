@@ -25,7 +25,6 @@ export function details(id: number, store: Store, forget: ((fact: number) => voi
   const said = tags(node, store);
   if (id > 0 && store.best.has(id)) said.unshift("\u2605 best path");
   return [
-    h("h2", {}, id === 0 ? "Question" : `Step ${id}`),
     said.length ? h("p", { class: "tags" }, ...said.map((tag) => h("span", { class: "tag" }, visible(tag)))) : null,
     h("p", { class: "whole", dir: "auto" }, visible(text) || "(empty)"),
     figures(node),
