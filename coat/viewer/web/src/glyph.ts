@@ -1,6 +1,7 @@
 /** The drawing of one place of the tree. */
 
 import { s, set } from "./dom";
+import { ROW } from "./layout";
 import type { Place } from "./layout";
 import { colour, described, figures, kind, outline, shape, tags } from "./marks";
 import type { Store } from "./store";
@@ -8,7 +9,7 @@ import { worth } from "./store";
 import { clamped } from "./text";
 
 /** The most that a label takes. */
-const WIDTH = 190;
+const WIDTH = 200;
 /** From the middle of a mark to its label. */
 export const LABEL = 16;
 
@@ -19,8 +20,8 @@ const ruler = document.createElement("canvas").getContext("2d");
 function width(text: string): number {
   let known = widths.get(text);
   if (known === undefined) {
-    if (ruler) ruler.font = "600 12.5px system-ui, sans-serif";
-    known = ruler ? ruler.measureText(text).width : 7 * text.length;
+    if (ruler) ruler.font = "600 13.5px system-ui, sans-serif";
+    known = ruler ? ruler.measureText(text).width : 7.5 * text.length;
     if (widths.size > 20_000) widths.clear();
     widths.set(text, known);
   }
@@ -55,7 +56,7 @@ export function words(place: Pick<Place, "id" | "more">, store: Store): [string,
 /** Where the label of a place ends, so that the lines to its children can begin there. */
 export function end(place: Pick<Place, "id" | "more">, store: Store): number {
   const [first, second] = words(place, store);
-  return LABEL + Math.max(width(first), width(second) * 0.84) + 6;
+  return LABEL + Math.max(width(first), width(second) * 0.83) + 6;
 }
 
 /** Everything that the drawing of a place depends on: it is drawn again when this changes. */
@@ -82,9 +83,10 @@ export function parts(place: Place, store: Store, far: boolean): SVGElement[] {
   if (far) return [mark];
   const [first, second] = words(place, store);
   const made: SVGElement[] = [
+    s("rect", { class: "area", x: -14, y: -ROW / 2 + 2, width: 14 + end(place, store), height: ROW - 4 }),
     mark,
     s("text", { class: "words", x: LABEL, y: -1 }, first),
-    s("text", { class: "figures", x: LABEL, y: 13 }, second),
+    s("text", { class: "figures", x: LABEL, y: 14 }, second),
   ];
   const facts = store.facts(place.id).length;
   if (facts > 0) {

@@ -94,7 +94,7 @@ export class Scene {
     const box = this.bounds(this.places);
     const line = this.bounds(best);
     const small = (box.right - box.left) * 0.7 < this.camera.width && (box.bottom - box.top) * 0.7 < this.camera.height;
-    this.camera.show(small ? box : { ...line, left: box.left }, small ? 0 : 0.7);
+    this.camera.show(small ? box : { ...line, left: box.left }, small ? 0 : 0.75);
   }
 
   reveal(key: string): void {
