@@ -15,6 +15,7 @@ from coat.viewer.svg import svg
 if TYPE_CHECKING:
     from coat.trace import Tree
 
+
 def as_json(seen: View) -> str:
     """All of it, as JSON in ASCII."""
     return json.dumps(seen, allow_nan=False)
