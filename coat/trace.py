@@ -45,17 +45,17 @@ class Tree(search.Tree):
                 graph.add_edge(entry["parent"], entry["id"])
         return graph
 
-    def to_json(self, file: str | Path | None = None) -> str:
-        """The whole tree and what is known of its run, as a viewer is given it."""
-        from coat.viewer import exports
+    def to_html(self, file: str | Path | None = None) -> str:
+        """The viewer and the whole tree as one page, which opens offline."""
+        return self._text("html", file)
 
-        return exports.to_text("json", self, file)
+    def to_json(self, file: str | Path | None = None) -> str:
+        """The whole tree and what is known of its run, as the viewer is given it."""
+        return self._text("json", file)
 
     def to_svg(self, file: str | Path | None = None, limit: int | None = None) -> str:
         """A picture that scales."""
-        from coat.viewer import exports
-
-        return exports.to_text("svg", self, file, limit)
+        return self._text("svg", file, limit)
 
     def to_png(self, file: str | Path | None = None, limit: int | None = None) -> bytes:
         """A picture in pixels."""
@@ -65,15 +65,22 @@ class Tree(search.Tree):
 
     def to_dot(self, file: str | Path | None = None, limit: int | None = None) -> str:
         """The source of a picture by Graphviz."""
-        from coat.viewer import exports
-
-        return exports.to_text("dot", self, file, limit)
+        return self._text("dot", file, limit)
 
     def to_mermaid(self, file: str | Path | None = None, limit: int | None = None) -> str:
         """The source of a picture by Mermaid, such as Markdown pages show."""
+        return self._text("mermaid", file, limit)
+
+    def _text(self, form: str, file: str | Path | None, limit: int | None = None) -> str:
         from coat.viewer import exports
 
-        return exports.to_text("mermaid", self, file, limit)
+        return exports.to_text(form, self, file, limit)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """In a notebook: the viewer where its kernel runs, and a picture."""
+        from coat.viewer import data, notebook
+
+        return notebook.bundle(data.view(self))
 
 
 def grown(tree: search.Tree, hits: Hits) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a viewer is given: a tree and what is known of its run, as JSON-ready data."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ DEFAULTS: dict[str, Any] = {
 
 
 def view(tree: "Tree") -> View:
-    """The whole of `tree` and what `tree.about` says of its run; every number in it is finite, or None."""
-    data = DEFAULTS | {name: value for name, value in tree.about.items() if name in DEFAULTS} | tree.to_dict()
+    """The whole of `tree`, at rest, and what `tree.about` says of its run."""
+    return complete(tree.about | tree.to_dict() | {"state": "done", "steerable": False})
+
+
+def complete(snapshot: Mapping[str, Any]) -> View:
+    """What `Solving.snapshot` gives or a trace holds, with what it lacks; every number is finite, or None."""
+    data = DEFAULTS | {name: value for name, value in snapshot.items() if name in DEFAULTS or name == "nodes"}
     data["best"] = data["best"] or best_line(data["nodes"])
     finite: View = _finite(data)
     return finite

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from coat.viewer.data import View, view
 from coat.viewer.dot import dot
 from coat.viewer.files import write
+from coat.viewer.html import to_html
 from coat.viewer.mermaid import mermaid
 from coat.viewer.png import png
 from coat.viewer.svg import svg
@@ -15,12 +16,13 @@ from coat.viewer.svg import svg
 if TYPE_CHECKING:
     from coat.trace import Tree
 
+
 def as_json(seen: View) -> str:
     """All of it, as JSON in ASCII."""
     return json.dumps(seen, allow_nan=False)
 
 
-FORMS: dict[str, Callable[..., str]] = {"json": as_json, "svg": svg, "dot": dot, "mermaid": mermaid}
+FORMS: dict[str, Callable[..., str]] = {"html": to_html, "json": as_json, "svg": svg, "dot": dot, "mermaid": mermaid}
 
 
 def to_text(form: str, tree: "Tree", file: str | Path | None = None, limit: int | None = None) -> str:

@@ -9,7 +9,7 @@ def tidy(parents: Sequence[int | None]) -> list[tuple[float, int]]:
     `parents` are places in the same sequence, each before its child; the first is the root.
 
     >>> tidy([None, 0, 0, 1, 1])
-    [(0.75, 0), (0.5, 1), (1.5, 1), (0.0, 2), (1.0, 2)]
+    [(1.0, 0), (0.5, 1), (1.5, 1), (0.0, 2), (1.0, 2)]
     """
     import igraph
 

@@ -3,7 +3,7 @@
 from xml.etree.ElementTree import Element, SubElement
 
 from coat.viewer.looks import KINDS, UNKNOWN, colour
-from coat.viewer.marks import INK, draw_mark
+from coat.viewer.marks import INK, draw_mark, pixels
 
 WIDTH, HEIGHT = 620.0, 62.0
 STEPS = 24
@@ -30,11 +30,11 @@ def _bar(group: Element, x: float, y: float) -> float:
     _text(group, x, y + 8, "value 0")
     start = x + 50
     for number in range(STEPS):
-        place = {"x": f"{start + number * 4:.1f}", "y": f"{y:.1f}", "width": "4.2", "height": "10"}
+        place = pixels(x=start + number * 4, y=y, width=4.2, height=10)
         SubElement(group, "rect", place | {"fill": colour(number / (STEPS - 1))})
     _text(group, start + STEPS * 4 + 6, y + 8, "1")
     return start + STEPS * 4 + 30
 
 
 def _text(group: Element, x: float, y: float, text: str) -> None:
-    SubElement(group, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}"}).text = text
+    SubElement(group, "text", pixels(x=x, y=y)).text = text

@@ -3,14 +3,15 @@
 import unicodedata
 from typing import Any, Literal, get_args
 
-from coat.viewer.data import worth
+from coat.viewer.data import View, worth
 
 SYMBOLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {127: 0x2421}
 """Control codes, and the pictures that Unicode has of them."""
 UNFIT = frozenset("\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
 """What cannot be seen, or changes the direction of text that is not its own."""
-STOPS = "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725".split()
+STOPS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")
 """Viridis from 0 to 1 in equal steps: even to the eye and to most kinds of colour blindness."""
+VERDICTS = {True: "right", False: "wrong", None: "unchecked"}
 UNKNOWN = "#e4e4e7"
 """The colour of a node that nothing is known of."""
 
@@ -113,3 +114,13 @@ def whole(node: dict[str, Any]) -> str:
     lines += [", ".join(f"{name} {number:.3g}" for name, number in known.items() if number is not None)]
     lines += [f"{node['visits']} visits, {step['generated']} tokens, {len(node['recalled'])} facts recalled"]
     return visible("\n".join(lines))
+
+
+def outcome(view: View) -> str:
+    """The answer of a run and how sure it is, in a line; empty where the run has no result yet."""
+    result = view["result"]
+    if not result:
+        return ""
+    if result.get("answer") is None:
+        return "No answer: no line of reasoning reached one"
+    return f"{result['answer']}  ({VERDICTS[result.get('correct')]}, confidence {result.get('confidence', 0.0):.2f})"

@@ -13,6 +13,15 @@ CORNERS: dict[Kind, tuple[tuple[float, float], ...]] = {
 """A diamond, a triangle and a square, in radii from the middle."""
 
 
+def pixels(**numbers: float) -> dict[str, str]:
+    """Attributes of an element, to a tenth of a pixel.
+
+    >>> pixels(x=1, y=2.54)
+    {'x': '1.0', 'y': '2.5'}
+    """
+    return {name: f"{number:.1f}" for name, number in numbers.items()}
+
+
 def draw_mark(group: Element, what: Kind, x: float, y: float, radius: float, fill: str) -> None:
     """A circle for a step, a diamond for an answer, a cross where it is dead, a triangle for a step back, a square."""
     look = {"fill": fill, "stroke": INK, "stroke-width": "1.2"}
@@ -21,8 +30,9 @@ def draw_mark(group: Element, what: Kind, x: float, y: float, radius: float, fil
         SubElement(group, "polygon", {"points": points, "stroke-linejoin": "round"} | look)
     elif what == "dead":
         arm = max(radius * 0.8, 5.0)
-        cross = f"M{x - arm:.1f},{y - arm:.1f}l{2 * arm:.1f},{2 * arm:.1f}m0,{-2 * arm:.1f}l{-2 * arm:.1f},{2 * arm:.1f}"
+        left, right, high, low = (f"{side:.1f}" for side in (x - arm, x + arm, y - arm, y + arm))
+        cross = f"M{left},{high}L{right},{low}M{right},{high}L{left},{low}"
         for stroke, width in ((INK, "5.4"), (fill, "3")):
             SubElement(group, "path", {"d": cross, "stroke": stroke, "stroke-width": width, "stroke-linecap": "round"})
     else:
-        SubElement(group, "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": f"{radius:.1f}"} | look)
+        SubElement(group, "circle", pixels(cx=x, cy=y, r=radius) | look)
