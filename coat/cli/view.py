@@ -28,7 +28,7 @@ def view(
     serve: Annotated[
         bool, typer.Option("--serve", help="Show it in the viewer, served to this machine alone.")
     ] = False,
-    port: Annotated[int, typer.Option(help="The port for --serve; 0 takes a free one.")] = 0,
+    port: Annotated[int | None, typer.Option(help="The port for --serve; any free one unless named.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the browser: on the --html file, or served.")] = False,
 ) -> None:
     """Show the tree of a trace again: here, in the browser, or as a file."""
@@ -36,15 +36,18 @@ def view(
 
     if html is not None and serve:
         raise InputError("--html writes a file and --serve serves the trace itself; choose one")
+    served = serve or (show and html is None)
+    if port is not None and not served:
+        raise InputError("--port is for --serve; add that, or leave the port out")
     data, tree = trace.load(file)
     if html is not None:
         _write_html(tree, html, show)
-    if serve or (show and html is None):
+    if served:
         from coat.viewer import serve as server
 
-        server.serve(file, port, show=show)
+        server.serve(file, port or 0, show=show)
     elif html is None:
-        _draw(data, tree, limit, svg)
+        _draw(file, data, tree, limit, svg)
 
 
 def _write_html(tree: "Tree", file: Path, show: bool) -> None:
@@ -54,6 +57,8 @@ def _write_html(tree: "Tree", file: Path, show: bool) -> None:
 
     page = to_html(view(tree))
     if str(file) == "-":
+        if show:
+            raise InputError("--html - prints the page, and --open needs a file; name one")
         sys.stdout.write(page)
         return
     write(file, page)
@@ -63,13 +68,18 @@ def _write_html(tree: "Tree", file: Path, show: bool) -> None:
         webbrowser.open(file.resolve().as_uri())
 
 
-def _draw(data: dict[str, Any], tree: "Tree", limit: int, svg: Path | None) -> None:
+def _draw(file: Path, data: dict[str, Any], tree: "Tree", limit: int, svg: Path | None) -> None:
     from io import StringIO
 
     from rich.console import Console
 
     from coat.cli.show import report, tree_picture
 
+    lacks = [
+        name for name in ("answer", "correct", "path", "recalled", "usage", "remarks") if name not in data["result"]
+    ]
+    if lacks:
+        raise InputError(f"{file} is a damaged trace: its result lacks {', '.join(lacks)}; --html shows what there is")
     path = data["result"]["path"]
     best = next((node.id for node in tree.nodes if [each.step.text for each in tree.path(node.id)] == path), None)
     console = Console(record=True, width=100, file=StringIO()) if svg else Console()
