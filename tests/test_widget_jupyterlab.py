@@ -153,6 +153,7 @@ def test_a_search_in_a_notebook_grows_is_pruned_by_a_click_and_stopped(page: Any
     assert len(after) > 20
     assert len(after & closed) <= 1, "more than what was under way came below the node that was pruned"
     check_saved(page, lab[1], f"{len(found['nodes'])} nodes")
+    assert output.get_by_role("heading", name="Step 2").is_visible(), "the view forgot which node was chosen"
 
 
 def check_saved(page: Any, notebook: Path, words: str) -> None:
