@@ -39,15 +39,20 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to look at a notebook with"),
 ]
 
-CELLS = (
-    "import coat\n\n"
-    "live = coat.watch(\n"
-    '    "3 7 25 50 9 = 79", task="countdown", paused=True, parallel=1,\n'
-    "    verify=False, tokens=1_000_000, simulations=1_000_000,\n)\nlive",
-    "import json\n\nsearch = live.search\n"
-    "print(json.dumps({'edits': search.edits, 'stop': live.result.stop, 'nodes': search.tree.to_dict()['nodes']}))",
-    "live.result",
+WATCH = """\
+import coat
+
+live = coat.watch(
+    "3 7 25 50 9 = 79", task="countdown", paused=True, parallel=1,
+    verify=False, tokens=1_000_000, simulations=1_000_000,
 )
+live"""
+TELL = """\
+import json
+
+search = live.search
+print(json.dumps({"edits": search.edits, "stop": live.result.stop, "nodes": search.tree.to_dict()["nodes"]}))"""
+CELLS = (WATCH, TELL, "live.result")
 
 
 @pytest.fixture(scope="module")
