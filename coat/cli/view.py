@@ -65,7 +65,8 @@ def _write_html(tree: "Tree", file: Path, show: bool) -> None:
     if show:
         import webbrowser
 
-        webbrowser.open(file.resolve().as_uri())
+        if not webbrowser.open(file.resolve().as_uri()):
+            raise InputError(f"no browser opens here; {file} is written, open it yourself")
 
 
 def _draw(file: Path, data: dict[str, Any], tree: "Tree", limit: int, svg: Path | None) -> None:

@@ -32,17 +32,22 @@ interface Model {
 
 type Message = { kind: "update"; changes: Changes } | ({ kind: "reply" } & Reply);
 
-/** What anywidget calls for every view of a model; the result ends the view. */
+/**
+ * What anywidget calls for every view of a model; the result ends the view. A view of a search at work asks to be shown
+ * what has grown since the model was made.
+ */
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const place = document.createElement("div");
   el.append(place);
   const height = (model.get("height") as number | undefined) ?? 560;
-  const viewer = mount(place, model.get("data") as Snapshot, { height, send: (command) => model.send(command) });
+  const data = model.get("data") as Snapshot;
+  const viewer = mount(place, data, { height, send: (command) => model.send(command) });
   const heard = (message: Message): void => {
     if (message.kind === "update") viewer.update(message.changes);
     else if (message.kind === "reply") viewer.reply(message);
   };
   model.on("msg:custom", heard);
+  if (data.state !== "done") model.send({ do: "show" });
   return () => {
     model.off("msg:custom", heard);
     viewer.destroy();
