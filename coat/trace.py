@@ -61,9 +61,12 @@ class Tree(search.Tree):
 
     def to_png(self, file: str | Path | None = None, limit: int | None = None) -> bytes:
         """A picture in pixels."""
-        from coat.viewer import exports
+        from coat.viewer import exports, files
 
-        return exports.to_png(self, file, limit)
+        drawn = exports.pixels(self, limit)
+        if file is not None:
+            files.write(file, drawn)
+        return drawn
 
     def to_dot(self, file: str | Path | None = None, limit: int | None = None) -> str:
         """The source of a picture by Graphviz."""
@@ -74,9 +77,12 @@ class Tree(search.Tree):
         return self._text("mermaid", file, limit)
 
     def _text(self, form: str, file: str | Path | None, limit: int | None = None) -> str:
-        from coat.viewer import exports
+        from coat.viewer import exports, files
 
-        return exports.to_text(form, self, file, limit)
+        text = exports.text(form, self, limit)
+        if file is not None:
+            files.write(file, text)
+        return text
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """In a notebook: the viewer where its kernel runs, and a picture."""
