@@ -388,6 +388,7 @@ def test_a_very_deep_node_is_shown_and_moved_from_by_key(page: Any, tmp_path: Pa
 def test_a_large_tree_shows_what_matters_and_the_rest_on_demand(page: Any, tmp_path: Path) -> None:
     seen = large(3000)
     open_file(page, tmp_path, seen)
+    picture(page, "viewer-large")
 
     def elements() -> int:
         return int(
@@ -398,7 +399,7 @@ def test_a_large_tree_shows_what_matters_and_the_rest_on_demand(page: Any, tmp_p
     settle(page)
     assert elements() < 400
     shown = page.locator("[data-key^=node]").count()
-    assert 50 < shown <= 100
+    assert 40 <= shown <= 90
     assert all(item(page, node).count() for node in seen["best"])
     hidden = page.locator("[data-key^=more]").first
     parent = hidden.get_attribute("data-key").removeprefix("more")
@@ -419,10 +420,6 @@ def test_a_large_tree_shows_what_matters_and_the_rest_on_demand(page: Any, tmp_p
     page.get_by_role("button", name="Fit the whole tree").click()
     settle(page)
     assert elements() < 900
-    for _ in range(8):
-        page.get_by_role("button", name="Zoom in").click()
-    page.get_by_role("button", name="Go to the end of the best path").click()
-    picture(page, "viewer-large")
 
 
 def test_a_person_steers_and_the_commands_go_out(page: Any) -> None:

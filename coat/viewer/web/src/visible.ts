@@ -4,7 +4,7 @@ import type { Store } from "./store";
 import { worth } from "./store";
 
 /** Nodes shown of themselves, and at most, whatever is expanded; the path to the chosen one is always shown. */
-const USUAL = 70;
+const USUAL = 50;
 const MOST = 200;
 /** Children that expanding shows at once. */
 export const MORE = 12;
