@@ -32,7 +32,8 @@ class LiveTree(TreeWidget):
         self._commands = ThreadPoolExecutor(1, "coat-commands")
         self._looking = threading.Lock()
         self.on_msg(self._heard)
-        threading.Thread(target=self._follow, name="coat-watch", daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, name="coat-watch", daemon=True)
+        self._follower.start()
 
     @property
     def result(self) -> Result:
