@@ -27,6 +27,7 @@ from coat.tasks.math500 import Math500
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
+from coat.tasks.sudoku import Sudoku
 from coat.tasks.trip import TripPlanning
 from coat.tasks.writing import Writing
 from search import Action
@@ -153,6 +154,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "2wikimultihopqa": TwoWiki,
     "blocksworld": Blocksworld,
     "cube2x2": Cube2x2,
+    "sudoku": Sudoku,
     "binpacking": BinPacking,
     "calendar": Calendar,
     "trip": TripPlanning,
