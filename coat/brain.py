@@ -6,51 +6,34 @@ What is associated with a path stays on it: everything below the node was sample
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from coat import prompts
 from coat.association import Associations, association_of
 from coat.errors import ContextError, InputError
 from coat.evaluators import combine
 from coat.journal import Run
-from coat.models import LanguageModel, SampleRequest, Sampling
+from coat.models import SampleRequest, Sampling
 from coat.paths import Paths
-from coat.problem import Problem
 from coat.settings import Settings
-from coat.tasks import Task
 from coat.thoughts import said
-from coat.trace import Tree
-from coat.usage import Usage
+from coat.trace import Hit
 from search import Expand, Node
 
-Hit = dict[str, Any]
-"""What was recalled, as plain data: id, text, source, score, kind."""
 MOVE = "associate"
 
 
 class Brain:
     """What one run associates; `hits` holds it by node, `paid` the tokens that the model's own associations cost."""
 
-    def __init__(
-        self,
-        tree: Tree,
-        problem: Problem,
-        task: Task,
-        paths: Paths,
-        model: LanguageModel,
-        settings: Settings,
-        run: Run,
-        usage: Usage,
-        hits: dict[int, list[Hit]],
-        associations: Associations | None,
-    ) -> None:
+    def __init__(self, paths: Paths, settings: Settings, run: Run, associations: Associations | None) -> None:
         """Raises InputError where the model is to associate, and writes a notation of its own."""
-        self.hits, self.paid = hits, dict[int, int]()
-        self._tree, self._problem, self._task, self._paths, self._model = tree, problem, task, paths, model
-        self._settings, self._run, self._usage, self._memory = settings, run, usage, associations
+        self.hits, self.paid = paths.hits, dict[int, int]()
+        self._paths, self._tree, self._task, self._usage = paths, paths.tree, paths.task, paths.usage
+        self._problem, self._model = paths.problem, paths.model
+        self._settings, self._run, self._memory = settings, run, associations
         self._imagines = settings.brain in ("model", "both")
-        if self._imagines and model.capabilities.notation is not None:
-            raise InputError(f"{model.name} was trained on puzzles and associates nothing; leave out --brain")
+        if self._imagines and paths.model.capabilities.notation is not None:
+            raise InputError(f"{paths.model.name} was trained on puzzles and associates nothing; leave out --brain")
 
     @property
     def cost(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from coat import auto, prompts, strategies
 from coat.association import Associations
-from coat.brain import Brain, Hit
+from coat.brain import Brain
 from coat.errors import ContextError, IllegalStepError, InputError
 from coat.journal import Run
 from coat.judging import Evaluator
@@ -25,7 +25,7 @@ from coat.result import Result, Stop, answer_of, check, choose, recalled_on
 from coat.settings import Settings
 from coat.tasks import Programs, Task
 from coat.thoughts import Thoughts, begun, check_thought, said
-from coat.trace import Tree
+from coat.trace import Hit, Tree
 from coat.usage import Usage
 from coat.verdicts import Verdicts
 from search import (
@@ -72,9 +72,8 @@ class Solver:
         paths = (Paths(self.tree, problem, task, each, *known, number) for number, each in enumerate(self._models))
         self._path_of = tuple(paths)
         self._paths = self._path_of[0]
-        known_too = (self.tree, problem, task, self._paths)
-        self._brain = Brain(*known_too, model, settings, run, self.usage, self.hits, associations)
-        self._verdicts = Verdicts(*known_too, self._thoughts, evaluator, self._brain, settings, self.usage)
+        self._brain = Brain(self._paths, settings, run, associations)
+        self._verdicts = Verdicts(self._paths, evaluator, self._brain, settings)
         moves = (prompts.MOVES[name].most(settings.step_tokens) for name in strategies.get(settings.strategy).moves)
         longest = max(self._step_tokens, self._thoughts.step_tokens, *moves)
         self._budget = Budget(settings.tokens, longest + evaluator.cost(longest) + self._brain.cost)
@@ -131,17 +130,13 @@ class Solver:
             for recall in self._recalled.values():
                 recall.cancel()
         self.usage.seconds = self._run.seconds
-        result = await self._remembered(self._result())
+        node, answer, confidence = choose(self.tree, self.task, self.problem, self.settings)
+        kept = None
+        if self.settings.remember and answer is not None:
+            kept = await self._brain.remember(node, answer)
+        result = self._result(node, answer, confidence, kept)
         self._run.end(result.stop, result.as_dict())
         return result
-
-    async def _remembered(self, result: Result) -> Result:
-        """The result, with a remark on what was kept of it."""
-        if not self.settings.remember or result.answer is None:
-            return result
-        node, answer, _ = choose(self.tree, self.task, self.problem, self.settings)
-        kept = await self._brain.remember(node, answer or "")
-        return replace(result, remarks=[*result.remarks, f"{kept} facts were remembered"])
 
     def _wind_clock(self) -> None:
         """Once everything logged is replayed: let new requests start, and the clock interrupt those that take long."""
@@ -202,8 +197,8 @@ class Solver:
         """What equal answers have in common with the one at `node`."""
         return self.task.key(answer_of(self.tree, self.task, self.problem, self.tree[node]))
 
-    def _result(self) -> Result:
-        node, answer, confidence = choose(self.tree, self.task, self.problem, self.settings)
+    def _result(self, node: Node, answer: str | None, confidence: float, kept: int | None) -> Result:
+        """What was found; `kept` facts of it were remembered, None where that was not asked for."""
         return Result(
             answer=answer,
             correct=check(self.tree, self.task, self.problem, node, answer),
@@ -220,6 +215,7 @@ class Solver:
                 *self.task.remarks(self.problem),
                 *filter(None, (each.note for each in self._models)),
                 *self._chosen,
+                *([] if kept is None else [f"{kept} facts were remembered"]),
             ],
             run=self._run.id,
         )

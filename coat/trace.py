@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import networkx
 
 VERSION = 1
+Hit = dict[str, Any]
+"""What was recalled, as plain data: id, text, source, score, kind."""
 Hits = Mapping[int, Sequence[Mapping[str, Any]]]
 """What was recalled, by the node it was recalled for."""
 PARTS = {"question": str, "result": dict, "recalled": dict, "nodes": list}

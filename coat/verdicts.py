@@ -7,11 +7,8 @@ from coat.brain import Brain
 from coat.errors import ContextError
 from coat.judging import Comparing, Evaluator, Path
 from coat.paths import Paths
-from coat.problem import Problem
 from coat.settings import Settings
-from coat.tasks import Task
-from coat.thoughts import Thoughts, said
-from coat.trace import Tree
+from coat.thoughts import said
 from coat.usage import Usage
 from search import Evaluate, Evaluation, Node
 
@@ -22,21 +19,11 @@ Judgement = tuple[float, dict[str, float]]
 class Verdicts:
     """The judgements of one run; `context_full` once a path did not fit into the judge's context."""
 
-    def __init__(
-        self,
-        tree: Tree,
-        problem: Problem,
-        task: Task,
-        paths: Paths,
-        thoughts: Thoughts,
-        evaluator: Evaluator,
-        brain: Brain,
-        settings: Settings,
-        usage: Usage,
-    ) -> None:
+    def __init__(self, paths: Paths, evaluator: Evaluator, brain: Brain, settings: Settings) -> None:
         self.context_full = False
-        self._tree, self._problem, self._task, self._paths, self._thoughts = tree, problem, task, paths, thoughts
-        self._evaluator, self._brain, self._settings, self._usage = evaluator, brain, settings, usage
+        self._paths, self._tree, self._task, self._thoughts = paths, paths.tree, paths.task, paths.thoughts
+        self._problem, self._usage = paths.problem, paths.usage
+        self._evaluator, self._brain, self._settings = evaluator, brain, settings
 
     def best(self) -> Node | None:
         """The best answer so far, with which a judge that compares compares; None of any other judge."""
