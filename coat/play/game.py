@@ -32,7 +32,11 @@ class Game(Protocol):
     """How a move is typed, in a line."""
     aimed: bool
     """Whether a move is aimed at a place on the board, which a cursor chooses."""
-    task: Task
+
+    @property
+    def task(self) -> Task:
+        """The rules."""
+        ...
 
     def steps(self, problem: Problem, path: Sequence[str], text: str) -> list[str]:
         """What a person typed or picked, as steps of the task, which may yet forbid them.
