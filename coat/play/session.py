@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from coat.errors import CoatError, IllegalStepError, InputError
+from coat.errors import CoatError, IllegalStepError
 from coat.play import games
 from coat.play.game import Game
 from coat.problem import Problem
@@ -95,8 +95,9 @@ def new(game: str, question: str, level: str = OWN, effort: float | None = None,
     Raises:
         InputError: there is no such game, or `question` states none of its puzzles.
     """
-    session = Session(game, question, level, effort, seed)
-    return session if session.problem else session
+    rules = games.get(game)
+    rules.task.read(question)
+    return Session(game, question, level, effort, seed)
 
 
 def played(session: Session, text: str, author: Author = "person") -> Session:
