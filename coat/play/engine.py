@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from coat.play.session import Session
 
 if TYPE_CHECKING:
-    from coat.api import Solving
+    from coat.solving import Solving
     from coat.models import LoadedModel
 
 CONSIDERED = 3
@@ -34,19 +34,21 @@ class Option:
 class Advice:
     """The search's next step, the whole line that it is the first of, whether that ends right, and what else it saw.
 
-    `right` is None where nothing can check it.
+    `right` is None where nothing can check it. `elsewhere`: a solution was found, but by other moves than those made.
     """
 
     best: Option
     line: tuple[str, ...]
     right: bool | None
     others: tuple[Option, ...]
+    elsewhere: bool = False
 
     @property
     def why(self) -> str:
         """The advice as a sentence: the step, its value, its visits, and what else was considered."""
-        end = {True: "it leads to a solution", False: "no solution was found yet", None: "it leads to an answer"}
+        end = {True: "it leads to a solution", False: "no solution was found from here", None: "it leads to an answer"}
         said = f"{self.best.step} (value {self.best.value:.2f}, {self.best.visits} visits): {end[self.right]}"
+        said += ", but one by other moves than yours; undo some" if self.elsewhere else ""
         if not self.others:
             return f"{said}; nothing else was considered"
         rest = ", ".join(f"{each.step} ({each.value:.2f} ×{each.visits})" for each in self.others[:CONSIDERED])
@@ -121,11 +123,14 @@ class Engine:
         if not seen:
             return None
         result = search.wait() if search.done else None
-        moves = len(tree.path(start))
-        line = tuple(result.path[moves:]) if result is not None and len(result.path) > moves else ()
+        reached = result is not None and start in (0, *result.best)
+        line = tuple(result.path[len(tree.path(start)) :]) if result is not None and reached else ()
         seen.sort(key=lambda node: (not line or node.step.text != line[0], -node.value, -node.visits))
         options = [Option(node.step.text, node.value, node.visits, node.prior) for node in seen]
-        return Advice(options[0], line or (options[0].step,), _right(result), tuple(options[1:]))
+        solved = result is not None and result.answer is not None and result.correct is not False
+        right = result.correct if result is not None and solved and line else False
+        away = solved and not reached
+        return Advice(options[0], line or (options[0].step,), right, tuple(options[1:]), away)
 
     def _open(self, name: str | None) -> Any:
         """The model, kept open from one search to the next where one name names it."""
@@ -139,11 +144,3 @@ class Engine:
         if model not in self._loaded:
             self._loaded.append(model)
         return model
-
-
-def _right(result: Any) -> bool | None:
-    """Whether the result's line is right: None for an answer that nothing checks, False where there is no answer."""
-    if result is None or result.answer is None:
-        return False
-    correct: bool | None = result.correct
-    return correct

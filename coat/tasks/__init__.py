@@ -140,6 +140,19 @@ class Programs(Protocol):
         ...
 
 
+@runtime_checkable
+class Notated(Protocol):
+    """What a task offers beside, whose model writes steps in a notation that is not the one that is shown."""
+
+    def notated(self, problem: Problem, path: Sequence[str], step: str) -> str:
+        """`step` after `path`, as it is shown or in the notation already, as the model would write it.
+
+        Raises:
+            IllegalStepError: it is no step.
+        """
+        ...
+
+
 TASKS: dict[str, Callable[[], Task]] = {
     "game24": lambda: Arithmetic("game24", target=24),
     "countdown": lambda: Arithmetic("countdown"),
