@@ -46,9 +46,9 @@ class Advice:
     @property
     def why(self) -> str:
         """The advice as a sentence: the step, its value, its visits, and what else was considered."""
-        end = {True: "it leads to a solution", False: "no solution was found from here", None: "it leads to an answer"}
+        end = {True: "it leads to a solution", False: "it led to no end that holds", None: "it leads to an answer"}
         said = f"{self.best.step} (value {self.best.value:.2f}, {self.best.visits} visits): {end[self.right]}"
-        said += ", but one by other moves than yours; undo some" if self.elsewhere else ""
+        said += ", but other moves than yours did; undo some" if self.elsewhere else ""
         if not self.others:
             return f"{said}; nothing else was considered"
         rest = ", ".join(f"{each.step} ({each.value:.2f} ×{each.visits})" for each in self.others[:CONSIDERED])

@@ -86,6 +86,7 @@ class GameScreen(Screen[None]):
         self.set_interval(PLAY_PACE, self._play_on)
         self.query_one(Input).focus()
         self._draw()
+        self.panel.view.begin(self.match.session.question)
         self._say(
             Said(" ".join([*self.play_app.warnings(), f"{self.match.session.rules.title}: {self.able.sentence}."]))
         )

@@ -18,6 +18,7 @@ from coat.play.store import summary
 if TYPE_CHECKING:
     from coat.play.app import PlayApp
 
+TITLE = Text.assemble(("coat play", "bold"), "  Choose with ↑ ↓, enter plays; tab leads to the line below.")
 RESUME = "resume "
 
 
@@ -35,9 +36,10 @@ class MenuScreen(Screen[None]):
     ]
     CSS = """
     MenuScreen #title { height: 2; padding: 0 1; }
-    MenuScreen OptionList { height: 1fr; border: none; padding: 0 1; }
-    MenuScreen #level, MenuScreen #about { height: auto; max-height: 4; padding: 0 1; }
-    MenuScreen Input { border: none; height: 1; margin: 1 0 0 0; padding: 0 1; background: $boost; }
+    MenuScreen OptionList { height: auto; max-height: 14; border: none; padding: 0 1; }
+    MenuScreen #level { height: 2; padding: 1 1 0 1; }
+    MenuScreen #about { height: 1fr; padding: 1 1 0 1; }
+    MenuScreen Input { border: none; height: 1; padding: 0 1; background: $boost; }
     """
 
     def __init__(self) -> None:
@@ -51,7 +53,7 @@ class MenuScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Title, games, level, what the engine can do, the line, the keys."""
-        yield Static(Text("coat play: puzzles, with a search beside you", style="bold"), id="title")
+        yield Static(TITLE, id="title")
         yield OptionList(id="games")
         yield Static(id="level", markup=False)
         yield Static(id="about", markup=False)

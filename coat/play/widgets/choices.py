@@ -70,7 +70,8 @@ class Choices(Static, can_focus=True):
             self.post_message(self.Chosen(self._choices[at]))
 
     def _paint(self) -> None:
-        text = Text("Pick: ", style="dim")
+        text = Text().append("Pick: ", "dim")
+        apart = "" if all(len(choice) == 1 for choice in self._choices) else " "
         text.append(f"{self._said} " if self._said else "", "bold")
         for at, choice in enumerate(self._choices):
             start = len(text)
@@ -78,5 +79,5 @@ class Choices(Static, can_focus=True):
                 f"[{choice}]".replace(" ", "\u00a0"), "bold reverse" if at == self._at and self.has_focus else ""
             )
             text.apply_meta({META: at}, start)
-            text.append(" ")
+            text.append(apart)
         self.update(text)

@@ -75,8 +75,8 @@ class EnginePanel(Vertical):
         """Status, tree and legend."""
         yield Static("The engine rests.", id="status", markup=False)
         yield TreeView()
-        keys = "x prune  p pin  a add  h hold  s step"
-        yield Static(f"● best ✓ right ◆ end ✗ dead ⚑ pinned\n{keys}", id="legend", markup=False)
+        keys = "x prune p pin a add h hold s step"
+        yield Static(f"●best ✓right ◆end ✗dead ⚑pinned\n{keys}", id="legend", markup=False)
 
     @property
     def view(self) -> TreeView:

@@ -47,8 +47,9 @@ class TreeView(Tree[int]):
             above = self._shown.get(node.parent or 0)
             if above is None or (node.id not in self._shown and len(self._shown) > MOST and node.id not in best):
                 continue
-            marks = ("⚑ " if node.id == tree.pinned else "") + ("» " if node.id == start else "")
-            line = Text(marks) + label(node, node.id in best)
+            marks = "» " if node.id == start else "⚑ " if node.id == tree.pinned else ""
+            line = Text(marks + label(node, node.id in best).plain)
+            line.stylize("bold" if node.id in best else "dim" if node.status == "dead" else "")
             if node.id not in self._shown:
                 above.allow_expand = True
                 above.expand()
