@@ -18,7 +18,7 @@ from coat.play.records import table
 from coat.play.screens.game import GameScreen
 from coat.play.screens.menu import MenuScreen
 from coat.play.screens.pages import COLUMNS, HELP, ROWS, Page, TooSmall
-from coat.play.session import Session, dealt, fresh_seed, new
+from coat.play.session import Session, dealt, fresh_seed
 from coat.play.store import Store
 
 Read = TypeVar("Read")
@@ -53,6 +53,8 @@ class PlayApp(App[None]):
         super().__init__()
         self.store, self.engine, self.level, self.paces = store, engine, level, dict(paces)
         self._seed = fresh_seed() if seed is None else seed
+        self._seed += session is not None
+        self._warned = 0
         self._first = session
         self.theme = DARK
 
@@ -82,10 +84,11 @@ class PlayApp(App[None]):
         except CoatError as error:
             return Ability(False, str(error))
 
-    def warnings(self) -> list[str]:
-        """What the store has to say, once."""
-        said, self.store.warnings = self.store.warnings, []
-        return [f"{each}." for each in said]
+    def warn(self) -> None:
+        """Show what the store has had to say since the last time."""
+        for each in self.store.warnings[self._warned :]:
+            self.notify(printable(f"{each}."), severity="warning", markup=False, timeout=15)
+        self._warned = len(self.store.warnings)
 
     def open(self, session: Session) -> None:
         """Show a game."""
@@ -116,15 +119,8 @@ class PlayApp(App[None]):
         """Leave the game that is shown and deal another like it; after one that was typed, the menu asks for more."""
         self.to_menu()
         if session.level in LEVELS:
-            self.level = session.level
+            self.level, self._seed = session.level, session.seed + 1
             self.deal(session.game)
-
-    def open_typed(self, game: str, question: str) -> None:
-        """Show the game of a puzzle that was typed."""
-        try:
-            self.open(new(game, question))
-        except InputError as error:
-            self.complain(error)
 
     def read(self, what: Callable[[], list[Read]]) -> list[Read]:
         """What the store holds; nothing, with a sentence, where it cannot be read."""
@@ -133,6 +129,8 @@ class PlayApp(App[None]):
         except InputError as error:
             self.complain(error)
             return []
+        finally:
+            self.warn()
 
     def complain(self, error: CoatError) -> None:
         """Show what went wrong, whatever screen is shown."""

@@ -87,9 +87,7 @@ class GameScreen(Screen[None]):
         self.query_one(Input).focus()
         self._draw()
         self.panel.view.begin(self.match.session.question)
-        self._say(
-            Said(" ".join([*self.play_app.warnings(), f"{self.match.session.rules.title}: {self.able.sentence}."]))
-        )
+        self._say(Said(f"{self.match.session.rules.title}: {self.able.sentence}."))
 
     def on_screen_resume(self) -> None:
         """The clock goes on."""
@@ -260,6 +258,7 @@ class GameScreen(Screen[None]):
         self._draw_head()
 
     def _draw_head(self) -> None:
+        self.play_app.warn()
         session = self.match.session
         parts = [session.rules.title, session.level, clock(session.seconds), f"hints {session.hints}"]
         parts += [f"effort {session.effort:.0f}"] if session.effort is not None else []

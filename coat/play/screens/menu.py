@@ -10,9 +10,10 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from coat.cli.show import printable
+from coat.errors import InputError
 from coat.play.difficulty import LEVELS
 from coat.play.games import GAMES, get
-from coat.play.session import Session, clock
+from coat.play.session import Session, clock, new
 from coat.play.store import summary
 
 if TYPE_CHECKING:
@@ -108,9 +109,12 @@ class MenuScreen(Screen[None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Play the puzzle that was typed."""
-        if event.value.strip():
-            self.play_app.open_typed(self.game, event.value.strip())
-            event.input.value = ""
+        text, event.input.value = event.value.strip(), ""
+        try:
+            if text:
+                self.play_app.open(new(self.game, text))
+        except InputError as error:
+            self._tell(f"✗ {error}")
 
     def action_choose(self) -> None:
         """Go on with a game, deal one, or ask for a question."""
@@ -139,7 +143,7 @@ class MenuScreen(Screen[None]):
         sample = get(name).task.sample
         what = "your question" if name == "question" else f"a puzzle of your own (tab), like {sample}"
         self.query_one(Input).placeholder = what
-        self._tell(" ".join([*self.play_app.warnings(), f"{get(name).title}: {self.play_app.able(name).sentence}."]))
+        self._tell(f"{get(name).title}: {self.play_app.able(name).sentence}.")
 
     def _tell(self, sentence: str) -> None:
         self.query_one("#about", Static).update(Text(printable(sentence)))

@@ -12,29 +12,29 @@ from textual.widgets import Footer, Static
 COLUMNS, ROWS = 80, 24
 """The least that a terminal must have."""
 HELP = """\
-Move       Type it and press enter; the line at the bottom says how it is written.
-           Or tab to the board or the choices below it: arrow keys and enter pick,
-           so does a click. In a sudoku go to a cell and type the digit.
-ctrl+z     takes the last move back. What the rules forbid is refused in a sentence.
+Move       Type it and press enter; the line at the bottom says how it is
+           written. Or tab to the board or the choices below it: arrow keys
+           and enter pick, so does a click. In a sudoku type the digit.
+ctrl+z     takes the last move back. What the rules forbid is refused.
 
-F2 Hint    The search's next step: its value, its visits, and what else it saw.
+F2 Hint    The search's next step: value, visits, and what else it saw.
 F3 Play on The engine plays on; a game that it ends is not won by you.
-F4 Race    The engine searches from the start, a reply a second. Who is first?
+F4 Race    The engine searches from the start, a reply a second.
 F5 Watch   The engine searches slowly, so that you can look and steer.
 ctrl+g     gives up, ctrl+n deals the next puzzle, esc leads to the menu.
-           Every move is saved; `coat play --resume` goes on with the last game.
+           Every move is saved; `coat play --resume` goes on.
 
 The engine's tree (tab leads there; arrow keys move, space folds):
-x prune    closes the branch that is marked; nothing is searched there any more.
-p pin      searches only below the node that is marked; once more lifts that.
+x prune    closes the branch that is marked; no search there any more.
+p pin      searches only below the marked node; once more lifts that.
 a add      puts a thought of yours below the node that is marked.
 h hold     holds the search, or lets it go on; s lets one reply in.
-           ● on the best path  ✓ right  ◆ an end  ○ open  ✗ dead  ⚑ pinned
-           » from here on. After a step: its value from 0 to 1, and ×visits.
+           ● best path  ✓ right  ◆ an end  ○ open  ✗ dead  ⚑ pinned
+           » from here on. Then the value from 0 to 1, and ×visits.
 
-Points     easy 100, medium 200, hard 300, one of your own 100; a hint costs 25,
-           25 are left at least; twice as many for a race that you win.
-           A streak is of games won in a row. ctrl+t light or dark, ctrl+q quits.
+Points     easy 100, medium 200, hard 300, one of your own 100; a hint
+           costs 25, 25 are left at least; twice for a race that you win.
+           ctrl+t light or dark, ctrl+q quits; the game is saved.
 """
 
 
@@ -43,7 +43,7 @@ class Page(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "app.pop_screen", "Back", key_display="esc")]
     CSS = """
-    Page VerticalScroll { padding: 0 1; }
+    Page VerticalScroll { padding: 0 1; scrollbar-size: 1 1; }
     """
 
     def __init__(self, text: str) -> None:

@@ -207,7 +207,7 @@ class EnginePanel(Vertical):
         self.view.grow(tree, frozenset(end), self.engine.start)
         usage, limit = found.usage, found.settings.tokens
         doing = "at rest" if found.done else "held" if self.held else DOING[self.purpose or "watch"]
-        said = f"Engine: {doing}\n{usage.spent} of {limit} tokens, {len(tree) - 1} nodes, {found.seconds:.1f} s"
+        said = f"Engine: {doing}, {found.seconds:.1f} s\n{usage.spent} of {limit} tokens, {len(tree) - 1} nodes"
         self._tell(said)
 
     def _tell(self, sentence: str) -> None:

@@ -7,6 +7,8 @@ from textual.widgets.tree import TreeNode
 import search
 from coat.cli.show import label, printable
 
+LONGEST = 28
+"""Characters of the puzzle that are shown above its tree."""
 MOST = 300
 """Nodes that are shown, beside those of the best path."""
 
@@ -34,7 +36,8 @@ class TreeView(Tree[int]):
     def begin(self, question: str) -> None:
         """Show an empty tree."""
         self.clear()
-        self.root.set_label(Text(printable(question), style="bold"))
+        short = question if len(question) <= LONGEST else f"{question[:LONGEST]}…"
+        self.root.set_label(Text(printable(short), style="bold"))
         self.root.expand()
         self._shown, self._labels = {0: self.root}, {}
 
