@@ -102,7 +102,8 @@ def screen_of(app: Any) -> str:
 
 
 def steady(text: str) -> str:
-    """`text` without what the clock says."""
+    """`text` without what the clock says, and what requests cost that were under way at the end."""
+    text = re.sub(r"\d+ of 20000 tokens", "1000 of 20000 tokens", text)
     return re.sub(r"\d+\.\d s\b", "0.0 s", re.sub(r"\b\d+:\d\d\b", "0:00", text))
 
 

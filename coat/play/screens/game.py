@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Static
 
 from coat.cli.show import printable
 from coat.errors import CoatError
@@ -17,6 +17,7 @@ from coat.play.match import Match, Said
 from coat.play.session import clock
 from coat.play.widgets.board import BoardView
 from coat.play.widgets.choices import Choices
+from coat.play.widgets.line import Line
 from coat.play.widgets.panel import EnginePanel, Purpose
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ class GameScreen(Screen[None]):
     GameScreen #left { width: 42; }
     GameScreen #moves { height: 1fr; padding: 0 1; scrollbar-size: 1 1; }
     GameScreen #say { height: auto; min-height: 2; max-height: 5; padding: 0 1; }
-    GameScreen Input { border: none; height: 1; padding: 0 1; background: $boost; }
     """
 
     def __init__(self, match: Match, able: Ability) -> None:
@@ -77,14 +77,14 @@ class GameScreen(Screen[None]):
                     yield Static(id="list", markup=False)
             yield EnginePanel(self.play_app.engine, self.play_app.paces)
         yield Static(id="say", markup=False)
-        yield Input(placeholder=self.match.session.rules.form, id="move", select_on_focus=False)
+        yield Line(placeholder=self.match.session.rules.form, id="move", select_on_focus=False)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show the game and start its clock."""
         self.set_interval(TICK, self._draw_head)
         self.set_interval(PLAY_PACE, self._play_on)
-        self.query_one(Input).focus()
+        self.query_one(Line).focus()
         self._draw()
         self.panel.view.begin(self.match.session.question)
         self._say(Said(f"{self.match.session.rules.title}: {self.able.sentence}."))
@@ -99,14 +99,13 @@ class GameScreen(Screen[None]):
 
     # Moves.
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_line_entered(self, event: Line.Entered) -> None:
         """A move was typed, or a thought for the engine's tree."""
-        text, event.input.value = event.value.strip(), ""
-        if text and self._below is not None:
-            self.panel.add(self._below, text)
+        if self._below is None:
+            self._play(event.text)
+        else:
+            self.panel.add(self._below, event.text)
             self._take_moves()
-        elif text:
-            self._play(text)
 
     def on_choices_chosen(self, event: Choices.Chosen) -> None:
         """A part of a move was picked below the board."""
@@ -186,8 +185,8 @@ class GameScreen(Screen[None]):
             self._picked = []
             self._take_moves()
             self._offer()
-        elif not isinstance(self.focused, Input):
-            self.query_one(Input).focus()
+        elif not isinstance(self.focused, Line):
+            self.query_one(Line).focus()
         else:
             self.play_app.to_menu()
 
@@ -211,7 +210,7 @@ class GameScreen(Screen[None]):
     def on_engine_panel_asked(self, message: EnginePanel.Asked) -> None:
         """Take the next line that is typed as a thought for the tree."""
         self._below = message.node
-        field = self.query_one(Input)
+        field = self.query_one(Line)
         field.placeholder = "a thought for the engine; enter adds it, esc leaves it"
         field.focus()
         self._say(Said(f"Below {message.about}: what should the engine try?"))
@@ -240,7 +239,7 @@ class GameScreen(Screen[None]):
     def _take_moves(self) -> None:
         """The line to type in takes moves again."""
         self._below = None
-        self.query_one(Input).placeholder = self.match.session.rules.form
+        self.query_one(Line).placeholder = self.match.session.rules.form
 
     def _offer(self) -> None:
         self.query_one(Choices).offer(self._choices(), self._aim() + self._picked)

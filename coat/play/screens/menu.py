@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from coat.cli.show import printable
@@ -15,6 +15,7 @@ from coat.play.difficulty import LEVELS
 from coat.play.games import GAMES, get
 from coat.play.session import Session, clock, new
 from coat.play.store import summary
+from coat.play.widgets.line import Line
 
 if TYPE_CHECKING:
     from coat.play.app import PlayApp
@@ -40,7 +41,6 @@ class MenuScreen(Screen[None]):
     MenuScreen OptionList { height: auto; max-height: 14; border: none; padding: 0 1; }
     MenuScreen #level { height: 2; padding: 1 1 0 1; }
     MenuScreen #about { height: 1fr; padding: 1 1 0 1; }
-    MenuScreen Input { border: none; height: 1; padding: 0 1; background: $boost; }
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class MenuScreen(Screen[None]):
         yield OptionList(id="games")
         yield Static(id="level", markup=False)
         yield Static(id="about", markup=False)
-        yield Input(id="own", select_on_focus=False)
+        yield Line(id="own", select_on_focus=False)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -107,12 +107,10 @@ class MenuScreen(Screen[None]):
         """Play it."""
         self.action_choose()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_line_entered(self, event: Line.Entered) -> None:
         """Play the puzzle that was typed."""
-        text, event.input.value = event.value.strip(), ""
         try:
-            if text:
-                self.play_app.open(new(self.game, text))
+            self.play_app.open(new(self.game, event.text))
         except InputError as error:
             self._tell(f"✗ {error}")
 
@@ -122,7 +120,7 @@ class MenuScreen(Screen[None]):
         if name.startswith(RESUME):
             self.play_app.open(self._saved[int(name.removeprefix(RESUME))])
         elif name == "question":
-            self.query_one(Input).focus()
+            self.query_one(Line).focus()
         else:
             self.play_app.deal(name)
 
@@ -142,7 +140,7 @@ class MenuScreen(Screen[None]):
         name = self.game
         sample = get(name).task.sample
         what = "your question" if name == "question" else f"a puzzle of your own (tab), like {sample}"
-        self.query_one(Input).placeholder = what
+        self.query_one(Line).placeholder = what
         self._tell(f"{get(name).title}: {self.play_app.able(name).sentence}.")
 
     def _tell(self, sentence: str) -> None:
