@@ -37,6 +37,7 @@ SCRIPT = {
     "": ["4 * 9 = 36\n"],
 }
 PUZZLE = "4 9 10 13"
+IN_DOCS = ("hint-80", "sudoku", "blocksworld", "cube2x2", "steer")
 BLOCKS = "on c a, ontable a, ontable b -> on a b, on b c"
 Play = Callable[[Pilot[None], PlayApp], Awaitable[None]]
 
@@ -112,7 +113,7 @@ def compare(app: Any, name: str) -> None:
     file, found = SCREENS / f"play-{name}.txt", steady(screen_of(app))
     if os.environ.get("COAT_SCREENS"):
         file.write_text(found, "utf-8")
-    if folder := os.environ.get("COAT_PICTURES"):
+    if name in IN_DOCS and (folder := os.environ.get("COAT_PICTURES")):
         import resvg_py
 
         picture = app.export_screenshot().replace("Fira Code", "DejaVu Sans Mono")
@@ -364,6 +365,27 @@ def test_a_watched_search_is_held_stepped_pruned_pinned_and_added_to(store: Stor
         panel.view.cursor_line = 0
         await pilot.press("x")
         await until(pilot, lambda: "✗ node 0 is the problem itself" in screen_of(app))
+
+    played_by(play, store, new("game24", PUZZLE), paces={"watch": 1000.0})
+
+
+def test_dead_best_and_pinned_are_told_apart_by_marks(store: Store) -> None:
+    async def play(pilot: Pilot[None], app: PlayApp) -> None:
+        await pilot.press("ctrl+t", "f5")
+        panel = app.screen.query_one(EnginePanel)
+        await until(pilot, lambda: panel.engine.search is not None)
+        search = panel.engine.search
+        for _ in range(7):
+            await asyncio.to_thread(search.step)
+        for node, do in ((1, search.prune), (2, search.pin)):
+            await asyncio.to_thread(do, node)
+        panel.held = True
+        await until(pilot, lambda: "⚑" in screen_of(app) and "✗" in screen_of(app))
+        panel.view.focus()
+        panel.view.cursor_line = 1
+        await pilot.pause()
+        assert {"✗", "⚑", "○", "●"} <= set(screen_of(app).split())
+        compare(app, "steer")
 
     played_by(play, store, new("game24", PUZZLE), paces={"watch": 1000.0})
 

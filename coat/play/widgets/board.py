@@ -84,12 +84,9 @@ class BoardView(Static, can_focus=True):
         if self.cursor:
             self.post_message(self.Picked(self.cursor))
 
-    def on_focus(self) -> None:
-        """Show the cursor."""
-        self._paint()
-
-    def on_blur(self) -> None:
-        """Hide the cursor."""
+    def watch_has_focus(self, focused: bool) -> None:
+        """Show the cursor, or hide it."""
+        super().watch_has_focus(focused)
         self._paint()
 
     def on_key(self, event: events.Key) -> None:

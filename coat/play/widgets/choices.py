@@ -11,6 +11,8 @@ from textual.message import Message
 from textual.widgets import Static
 
 META = "choice"
+WIDTH = 40
+"""Columns that a line of choices may take."""
 
 
 class Choices(Static, can_focus=True):
@@ -55,12 +57,9 @@ class Choices(Static, can_focus=True):
         if self._choices:
             self.post_message(self.Chosen(self._choices[self._at]))
 
-    def on_focus(self) -> None:
-        """Mark the choice that enter picks."""
-        self._paint()
-
-    def on_blur(self) -> None:
-        """Mark none."""
+    def watch_has_focus(self, focused: bool) -> None:
+        """Mark the choice that enter picks, or none."""
+        super().watch_has_focus(focused)
         self._paint()
 
     def on_click(self, event: events.Click) -> None:
@@ -73,11 +72,14 @@ class Choices(Static, can_focus=True):
         text = Text().append("Pick: ", "dim")
         apart = "" if all(len(choice) == 1 for choice in self._choices) else " "
         text.append(f"{self._said} " if self._said else "", "bold")
+        room = WIDTH - len(text)
         for at, choice in enumerate(self._choices):
+            if room < len(choice) + 2:
+                text.append("\n")
+                room = WIDTH
+            room -= len(choice) + 2 + len(apart)
             start = len(text)
-            text.append(
-                f"[{choice}]".replace(" ", "\u00a0"), "bold reverse" if at == self._at and self.has_focus else ""
-            )
+            text.append(f"[{choice}]", "bold reverse" if at == self._at and self.has_focus else "")
             text.apply_meta({META: at}, start)
             text.append(apart)
         self.update(text)
