@@ -68,7 +68,9 @@ class Solver:
         self._chosen: list[str] = []
         self._models, self._run = (model, *others), run
         self._step_tokens = settings.step_tokens or task.step_tokens
-        self._thoughts = Thoughts(model.capabilities.thinking, settings)
+        most = max(settings.max_think, plan.max_think if plan else 0)
+        self._thoughts = Thoughts(model.capabilities.thinking, replace(settings, max_think=most))
+        self._thoughts.spend(settings)
         known = (self._thoughts, self.usage, self.hits)
         paths = (Paths(self.tree, problem, task, each, *known, number) for number, each in enumerate(self._models))
         self._path_of = tuple(paths)
@@ -238,6 +240,7 @@ class Solver:
     def _take(self, settings: Settings, why: str) -> None:
         """Go on with what `auto` chose."""
         self.settings = settings
+        self._thoughts.spend(settings)
         self._chosen.append(why)
 
     def _key(self, node: int) -> str:
