@@ -30,11 +30,10 @@ def _pairs(run: str) -> list[str]:
     return [run[n : n + 2] for n in range(max(1, len(run) - 1))]
 
 
-def add(sql: sqlite3.Connection, facts: Iterable[tuple[int, str]]) -> None:
-    """Take in the texts of new facts by their ids, inside the transaction that adds these."""
-    for number, text in facts:
+def add(sql: sqlite3.Connection, facts: Iterable[tuple[int, str, str]]) -> None:
+    """Take in new facts, (id, text, source), inside the transaction that adds these."""
+    for number, text, source in facts:
         sql.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (number, segmented(text)))
-        (source,) = sql.execute("SELECT source FROM facts WHERE id = ?", (number,)).fetchone()
         names.add(sql, number, text, source)
 
 

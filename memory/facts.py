@@ -245,7 +245,7 @@ class FactStore:
                 added = now if entry.added is None else entry.added
                 row = (entry.text, entry.source, added, key, vectors[key], entry.document, entry.origin)
                 known[key] = sql.execute(_INSERT, row).lastrowid or 0
-            derived.add(sql, [(known[key], entry.text) for key, entry in new.items()])
+            derived.add(sql, [(known[key], entry.text, entry.source) for key, entry in new.items()])
             ids = [known[key] for key in digests]
             parts = [(entry.document, number) for entry, number in zip(entries, ids, strict=True)]
             documents.hold(sql, parts)

@@ -211,6 +211,6 @@ def compact(facts: FactStore) -> None:
         if any(_look_at_words(facts)):
             sql.execute("INSERT INTO words (words) VALUES ('delete-all')")
             sql.execute("DELETE FROM names")
-            derived.add(sql, sql.execute("SELECT id, text FROM facts"))
+            derived.add(sql, sql.execute("SELECT id, text, source FROM facts"))
         sql.execute("INSERT INTO words (words) VALUES ('optimize')")
     facts.database.vacuum()
