@@ -114,10 +114,13 @@ class FactStore:
         with self._database.transaction(write=False) as sql:
             return int(sql.execute("SELECT ifnull(max(id), 0) FROM facts").fetchone()[0])
 
-    def ids(self) -> list[int]:
-        """All ids, rising."""
+    def ids(
+        self, *, among: Iterable[int] | None = None, source: str | None = None, before: float | None = None
+    ) -> list[int]:
+        """All ids, rising, or those `among` some, of a source, added before a time, that there are facts of."""
+        where, values = _conditions(among, source, None, before)
         with self._database.transaction(write=False) as sql:
-            return [row[0] for row in sql.execute("SELECT id FROM facts ORDER BY id")]
+            return [row[0] for row in sql.execute(f"SELECT id FROM facts WHERE {where} ORDER BY id", values)]
 
     def facts(
         self,
@@ -272,7 +275,7 @@ class FactStore:
             UnknownFactError: An id that no fact has; nothing was deleted.
         """
         with self._database.transaction():
-            doomed = [fact.id for fact in self.facts(ids=ids, source=source, before=before)]
+            doomed = self.ids(among=ids, source=source, before=before)
             unknown = sorted(set(ids or ()) - set(doomed))
             if unknown:
                 named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
