@@ -74,7 +74,7 @@ class Absent:
         raise EmbedderError(f"the memory was opened without its embedder, {self.name}; open it with that one.")
 
 
-def stats(facts: FactStore, index_file: Path | None) -> Stats:
+def stats(facts: FactStore, beside: Path | None) -> Stats:
     """The figures of a memory.
 
     Raises:
@@ -85,9 +85,9 @@ def stats(facts: FactStore, index_file: Path | None) -> Stats:
         total, sources, last = sql.execute(query).fetchone()
         documents = len(facts.documents())
         name, dimension = facts.embedder() or (None, None)
-        state = index_state(facts, index_file)
-    database, beside = _bytes(facts.database.path), _bytes(index_file)
-    return Stats(total, sources, documents, name, dimension, database, beside, state, last)
+        state = index_state(facts, beside)
+    database, index = _bytes(facts.database.path), _bytes(beside)
+    return Stats(total, sources, documents, name, dimension, database, index, state, last)
 
 
 def size(*files: Path | None) -> int:
@@ -112,7 +112,7 @@ def index_state(facts: FactStore, file: Path | None) -> IndexState:
 
 
 def verify(
-    facts: FactStore, index_file: Path | None, progress: Callable[[int, int], None] | None = None
+    facts: FactStore, beside: Path | None, progress: Callable[[int, int], None] | None = None
 ) -> list[Problem]:
     """Look at everything in the file and at the index beside it, and say what is wrong; an empty list is good news.
 
@@ -130,8 +130,8 @@ def verify(
         problems += _look_at_rows(facts, progress)
     except DamagedMemoryError as error:
         problems.append(Problem(str(error), _RESCUE))
-    if not problems and index_state(facts, index_file) == "damaged":
-        problems.append(Problem(f"{index_file} is damaged; the facts are not", "compact writes it anew"))
+    if not problems and index_state(facts, beside) == "damaged":
+        problems.append(Problem(f"{beside} is damaged; the facts are not", "compact writes it anew"))
     return list(dict.fromkeys(problems))
 
 

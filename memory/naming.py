@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 DEFAULT = MINILM
 """The embedder of a memory that is made without naming one: the same everywhere, so that any file reads anywhere."""
-MULTILINGUAL = "intfloat/multilingual-e5-small"
-"""A small one for a hundred languages."""
 _HUB, _HASHING = r"[\w.-]+/[\w.-]+", r"hashing(?:-([1-9][0-9]{0,4}))?"
 
 
