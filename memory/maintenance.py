@@ -111,9 +111,7 @@ def index_state(facts: FactStore, file: Path | None) -> IndexState:
     return "current" if index.revision == facts.revision() else "old"
 
 
-def verify(
-    facts: FactStore, beside: Path | None, progress: Callable[[int, int], None] | None = None
-) -> list[Problem]:
+def verify(facts: FactStore, beside: Path | None, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
     """Look at everything in the file and at the index beside it, and say what is wrong; an empty list is good news.
 
     The file by SQLite's own check; each text against its digest; each vector's length, and that it is one of length 1;
