@@ -42,7 +42,7 @@ from memory.errors import (
     UnknownFactError,
 )
 from memory.exchange import Exported
-from memory.maintenance import Absent, Compacted, Problem, Stats
+from memory.maintenance import Compacted, Problem, Stats
 from memory.naming import embedder
 from memory.recall import DEFAULT_THRESHOLD, Hit, Options, Query
 from memory.records import Entry, Fact, Update
@@ -51,7 +51,6 @@ from memory.session import Episode, Fate, Session
 
 __all__ = [
     "DEFAULT_THRESHOLD",
-    "Absent",
     "AssociativeMemory",
     "AssociativeMemoryError",
     "Compacted",

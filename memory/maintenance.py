@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from memory import derived, index_file, salvage
-from memory.errors import DamagedMemoryError, EmbedderError
+from memory.errors import DamagedMemoryError
 from memory.facts import FactStore
-
-if TYPE_CHECKING:
-    from memory.embedders import Vectors
 
 IndexState = Literal["none", "current", "old", "damaged"]
 """An index file is old where facts came or went since it was written; the next recall brings it up to date."""
@@ -50,28 +47,6 @@ class Compacted(NamedTuple):
 
     before: int
     after: int
-
-
-class Absent:
-    """Stands for the embedder that made a memory's vectors, for all that embeds nothing, so that none is needed.
-
-    Args:
-        path: A memory's file.
-
-    Raises:
-        EmbedderError: From `embed`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        facts = FactStore(path)
-        try:
-            self.name, self.dimension = facts.embedder() or ("none", 0)
-        finally:
-            facts.close()
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Refuse."""
-        raise EmbedderError(f"the memory was opened without its embedder, {self.name}; open it with that one.")
 
 
 def stats(facts: FactStore, beside: Path | None) -> Stats:

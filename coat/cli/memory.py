@@ -11,7 +11,7 @@ import typer
 from coat.cli import intake, upkeep
 from coat.cli.config import Layered
 from coat.cli.show import printable
-from coat.cli.stores import DEFAULT, AsJson, File, age, line, looked_into, opened, print_json, when
+from coat.cli.stores import DEFAULT, AsJson, File, age, line, opened, print_json, when
 from coat.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def list_facts(
     as_json: AsJson = False,
 ) -> None:
     """List the facts, oldest first."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         named = document and _document(store, document)
         facts = store.list(source, document=named, limit=limit and limit + 1, offset=offset)
     more, facts = limit is not None and len(facts) > limit, facts[:limit]
@@ -88,7 +88,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show all that is known of a fact."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         facts = store.get(ids)
         documents = {fact.id: [name for name in store.held_by(fact.id) if name] for fact in facts}
     unknown = sorted(set(ids) - documents.keys())
@@ -128,7 +128,7 @@ def forget(
     if matching is not None:
         count = _forget_matching(memory, matching, k, threshold, yes)
     else:
-        with looked_into(memory) as store:
+        with opened(memory) as store:
             if document is not None:
                 count = store.forget(document=_document(store, document))
             else:
