@@ -38,7 +38,7 @@ def measure(data: Path, cache: Path, *, quick: bool = False, model: str = MODEL)
         InputError: a file is missing.
     """
     passages, questions = read(data / "hotpotqa")
-    golds = _golds(data / "hotpotqa")
+    golds = records(data / "hotpotqa")
     chosen = list(zip(questions, golds, strict=True))[TUNED:][: ASKED_QUICKLY if quick else ASKED]
     rows: list[dict[str, Any]] = []
     with SentenceTransformerEmbedder() as minilm, coat.load(model) as policy:
@@ -109,7 +109,7 @@ def _rounded(gap: Sequence[float]) -> list[float]:
     return [round(each, 4) for each in gap]
 
 
-def _golds(folder: Path) -> list[str]:
+def records(folder: Path) -> list[str]:
     """The records of the questions, as the task reads them."""
     entries = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
     return [json.dumps({"question": entry["question"], "answer": entry["answer"]}) for entry in entries]
