@@ -6,6 +6,7 @@
     memory.recall(question, path, k=3)                  facts for a question and the path so far -> hits
     memory.forget(source="corpus.jsonl:7")              by id, source, document or age, for good -> how many
     memory.list(), .get(ids), .count(), .documents(), .export(file), .import_(file), .save(), .close()
+    memory.names(7), .links(7), .to_networkx()          what links facts: names, and the facts that share them
     memory.stats(), .verify(), .compact()               upkeep
 
     session = memory.session()                          the facts as they are now, for one search

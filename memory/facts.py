@@ -275,14 +275,21 @@ class FactStore:
             UnknownFactError: An id that no fact has; nothing was deleted.
         """
         with self._database.transaction():
-            doomed = self.ids(among=ids, source=source, before=before)
-            unknown = sorted(set(ids or ()) - set(doomed))
-            if unknown:
-                named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-                raise UnknownFactError(f"no fact has the id {named}; nothing was forgotten. `list` shows the ids.")
-            count = self._erase(doomed)
+            self.check_known(ids or ())
+            count = self._erase(self.ids(among=ids, source=source, before=before))
         self._database.flush()
         return count
+
+    def check_known(self, ids: Sequence[int]) -> None:
+        """Refuse ids that no fact has.
+
+        Raises:
+            UnknownFactError: Names them.
+        """
+        unknown = sorted(set(ids).difference(self.ids(among=ids)))
+        if unknown:
+            named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+            raise UnknownFactError(f"no fact has the id {named}; nothing was changed. `list` shows the ids.")
 
     def drop(self, document: str) -> int:
         """Delete a document, or those of a folder: its facts, but for those that something else holds too."""

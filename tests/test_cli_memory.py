@@ -171,8 +171,14 @@ def test_a_fact_is_shown_with_all_that_is_known_of_it(coat: Run, filled: Path) -
     out = coat("show", "6").out
     for word in ("[6] The Tiber", "a.md#Rivers", f"{filled.parent}/notes/a.md, /copy/a.md", '{"run": 7}', "2033-05-18"):
         assert word in out
+    assert "names     rivers, rome, tiber\n    links     -\n" in out
     (row,) = json.loads(coat("show", "6", "--json").out)
     assert row["documents"] == [f"{filled.parent}/notes/a.md", "/copy/a.md"]
+    with AssociativeMemory(filled, EMBEDDER) as store:
+        store.add("Rome: It was not built in a day.")
+    assert "links     7 (rome)\n" in coat("show", "6").out
+    (row,) = json.loads(coat("show", "7", "--json").out)
+    assert (row["names"], row["links"]) == (["rome"], [{"id": 6, "names": ["rome"]}])
     assert coat("show", "6", "77").err == "coat: no fact has the id 77; `coat memory list` shows the ids\n"
 
 
