@@ -23,12 +23,20 @@ from coat.tasks import get
 from memory import DEFAULT_THRESHOLD, AssociativeMemory
 from search import Node
 
-BETAS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
-"""0.1 is the default."""
+BETAS = (0.0, 0.25, 0.5, 1.0, 2.0)
 ASKED, ASKED_QUICKLY = 25, 1
 """How many questions are searched of those to choose by, and as many of the others."""
 RANKED_QUICKLY = 10
 """How many questions are enough for a quick `fa_auc`."""
+
+
+class Outcome(NamedTuple):
+    """A search: the answer's F1, the share of the passages on its path, its words, and what F_a `changed`."""
+
+    f1: float
+    found: float
+    words: int
+    changed: tuple[bool, ...]
 
 
 class Steps(NamedTuple):
@@ -50,7 +58,7 @@ def measure(data: Path, embedder: KeptEmbedder, *, quick: bool = False) -> dict[
     passages, questions = read(data / "hotpotqa")
     steps = sentences(data / "hotpotqa")
     records = answers.records(data / "hotpotqa")
-    betas, asked = (BETAS[::3], ASKED_QUICKLY) if quick else (BETAS, ASKED)
+    betas, asked = (BETAS[:2], ASKED_QUICKLY) if quick else (BETAS, ASKED)
     halves = {"reported": HELD_OUT[:RANKED_QUICKLY]} if quick else {"reported": HELD_OUT, "tuned": TUNED}
     with AssociativeMemory(None, embedder) as memory:
         memory.add(passages)
@@ -106,7 +114,7 @@ def ranking(memory: AssociativeMemory, steps: Sequence[Steps]) -> dict[str, dict
             other = [text for text in good if text not in passage]
             if other:
                 found["second"].append(_ranked(memory, associations, [*root, *hits], each, path, other))
-    return {name: _summed(rows) for name, rows in found.items()}
+    return {name: _means(rows) for name, rows in found.items()}
 
 
 def _ranked(
@@ -126,7 +134,7 @@ def _ranked(
     return row | ({"told": auc([fa[text] for text in good], [fa[text] for text in recalled])} if recalled else {})
 
 
-def _summed(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     means = {
         name: round(statistics.fmean(row[name] for row in rows if name in row), 4)
         for name in ("fa", "cosine", "told")
@@ -149,27 +157,40 @@ def auc(good: Sequence[float], bad: Sequence[float]) -> float:
 def searches(
     chosen: Sequence[tuple[Question, str]], betas: Sequence[float], policy: Any, memory: AssociativeMemory, half: str
 ) -> dict[str, dict[str, Any]]:
-    """For each of `betas`, over questions with their records: means of what its searches found.
+    """By each of `betas`, the means of what its searches found for questions with their records; see `summed`."""
+    rows: list[dict[str, Outcome]] = []
+    for number, (question, record) in enumerate(chosen, start=1):
+        say(f"β: question {number} of {len(chosen)} ({half})")
+        rows.append({f"{beta:g}": search(question, record, policy, memory, beta) for beta in betas})
+    return summed(rows)
+
+
+def search(question: Question, record: str, policy: Any, memory: AssociativeMemory, beta: float) -> Outcome:
+    """One search with this β."""
+    task = get("hotpotqa")
+    result = answers.solve(record, policy, memory, answers.RECALL, beta=beta)
+    score = task.score(task.read(record), result.answer) if result.answer else None
+    turned = changes([result.tree[n] for n in range(len(result.tree))])
+    return Outcome(score or 0.0, answers.found(question, result), len((result.answer or "").split()), tuple(turned))
+
+
+def summed(rows: Sequence[Mapping[str, Outcome]]) -> dict[str, dict[str, Any]]:
+    """The outcomes of several questions, each by β, as means by β.
 
     Returns:
-        By β: `f1` of the answers, the share of the supporting passages `found` on the answer's path, an answer's
-        `words`, and the share of expansions of which F_a `changed` the best child, of so many `expansions`.
+        `f1` of the answers and its `gap` to the first β's with a 95 % interval, the share of the supporting passages
+        `found` on the answer's path, an answer's `words`, and the share of `expansions` whose best child F_a `changed`.
     """
-    task = get("hotpotqa")
     figures: dict[str, dict[str, Any]] = {}
-    for beta in betas:
-        say(f"β = {beta}, {len(chosen)} questions ({half})")
-        results = [answers.solve(record, policy, memory, answers.RECALL, beta=beta) for _, record in chosen]
-        scores = [
-            task.score(task.read(record), result.answer) or 0.0 if result.answer else 0.0
-            for (_, record), result in zip(chosen, results, strict=True)
-        ]
-        shares = [answers.found(question, each) for (question, _), each in zip(chosen, results, strict=True)]
-        turned = [change for result in results for change in changes([result.tree[n] for n in range(len(result.tree))])]
-        figures[f"{beta:g}"] = {
-            "f1": round(statistics.fmean(scores), 4),
-            "found": round(statistics.fmean(shares), 4),
-            "words": round(statistics.fmean(len((each.answer or "").split()) for each in results), 1),
+    first = [next(iter(row.values())).f1 for row in rows]
+    for beta in rows[0]:
+        each = [row[beta] for row in rows]
+        turned = [change for one in each for change in one.changed]
+        figures[beta] = {
+            "f1": round(statistics.fmean(one.f1 for one in each), 4),
+            "gap": [round(value, 4) for value in paired([one.f1 for one in each], first)],
+            "found": round(statistics.fmean(one.found for one in each), 4),
+            "words": round(statistics.fmean(one.words for one in each), 1),
             "changed": round(statistics.fmean(turned), 4) if turned else 0.0,
             "expansions": len(turned),
         }
