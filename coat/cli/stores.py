@@ -51,6 +51,9 @@ def made(call: typer.Context, file: Path, embedder: str, download: bool) -> "Ass
 def _check_there(file: Path) -> None:
     if not file.exists():
         raise InputError(f"there is no memory file {file}; `coat memory add FILE --memory {file}` makes one")
+    if file.is_file() and not file.stat().st_size:
+        cure = f"put a copy back, or begin anew with `coat memory add FILE --memory {file}`"
+        raise InputError(f"{file} is empty, 0 bytes, and no memory; if it was one, its facts are lost: {cure}")
 
 
 @contextmanager
