@@ -14,24 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coat.api import Solving, solve, start
+    from coat.api import solve, start
     from coat.errors import BackendError, CoatError, ContextError, InputError, ModelError
     from coat.loaded import load
     from coat.problem import Problem
     from coat.result import Result
     from coat.settings import Settings
+    from coat.solving import Solving
     from coat.trace import Tree
     from coat.usage import Usage
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "coat.api": ("Solving", "solve", "start"),
+    "coat.api": ("solve", "start"),
     "coat.errors": ("BackendError", "CoatError", "ContextError", "InputError", "ModelError"),
     "coat.loaded": ("load",),
     "coat.problem": ("Problem",),
     "coat.result": ("Result",),
     "coat.settings": ("Settings",),
+    "coat.solving": ("Solving",),
     "coat.trace": ("Tree",),
     "coat.usage": ("Usage",),
 }

@@ -1,14 +1,12 @@
 """Solving from Python: `solve` waits for the result, `start` lets you look on and stop."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from coat import auto, evaluators, loaded, runtime, strategies, tasks
+from coat import auto, evaluators, loaded, strategies, tasks
 from coat.association import Associations
 from coat.errors import InputError
 from coat.journal import Journal, JournalledModel
@@ -18,63 +16,12 @@ from coat.models.known import known_models
 from coat.result import Result
 from coat.settings import Settings
 from coat.solver import Solver
+from coat.solving import Solving
 from memory import AssociativeMemory, SentenceTransformerEmbedder
 
 Closable = TypeVar("Closable", Journal, LanguageModel, AssociativeMemory)
 Models = str | LanguageModel | Sequence[str | LanguageModel] | None
 """A model, or several that work together: their names joined by "+", or a sequence."""
-POLL = 0.1
-"""Seconds between two looks at a future: a blocking wait would keep Ctrl-C out on Windows."""
-
-
-class Solving:
-    """A search at work: `tree`, `usage` and `hits` may be read at any time, `wait` gives the result."""
-
-    def __init__(self, solver: Solver, resources: ExitStack) -> None:
-        self._solver, self._resources = solver, resources
-        self.problem, self.task = solver.problem, solver.task
-        self.tree, self.usage, self.hits = solver.tree, solver.usage, solver.hits
-        self.settings = solver.settings
-        self._began = time.monotonic()
-        self._future: Future[Result] = runtime.submit(solver.solve())
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._began
-
-    @property
-    def done(self) -> bool:
-        """Whether the result is there, or the search failed."""
-        return self._future.done()
-
-    def stop(self) -> None:
-        """End the search with the best answer so far."""
-        runtime.loop().call_soon_threadsafe(self._solver.interrupt)
-
-    def wait(self, timeout: float | None = None) -> Result:
-        """The result; what the search loaded itself is closed then.
-
-        Raises:
-            TimeoutError: it is not there after `timeout` seconds.
-            CoatError: what the search failed with.
-        """
-        end = None if timeout is None else time.monotonic() + timeout
-        while not self._future.done():
-            left = POLL if end is None else min(POLL, end - time.monotonic())
-            if left <= 0:
-                raise TimeoutError(f"the search is still at work after {timeout} seconds")
-            wait([self._future], left)
-        self._resources.close()
-        return self._future.result()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
-        self._future.exception()
-        self._resources.close()
 
 
 def start(
@@ -89,9 +36,10 @@ def start(
     run: int | None = None,
     tuned: str | Path | Mapping[str, Any] | None = None,
     model_options: dict[str, Any] | None = None,
+    paused: bool = False,
     **knobs: Any,
 ) -> Solving:
-    """Start a search and return at once; see `solve` for the arguments.
+    """Start a search and return at once; see `solve` for the arguments. `paused`: it waits for `step` or `resume`.
 
     Raises:
         InputError, ModelError: what was asked for is wrong, by name.
@@ -137,7 +85,7 @@ def start(
         plan = auto.plan(config["tuned"], settings) if "tuned" in config else None
         logged = log.begin(config)
         solver = Solver(problem, rules, policy, evaluator, settings, logged, associations, plan, others)
-        return Solving(solver, stack)
+        return Solving(solver, stack, paused)
     except BaseException:
         stack.close()
         raise

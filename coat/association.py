@@ -30,6 +30,16 @@ class Associations:
         hits = self._session.recall(question, path, k=self._k, threshold=self._threshold, skip=skip, episodes=episodes)
         return [asdict(hit) for hit in hits]
 
+    def tell(self, text: str, source: str) -> int:
+        """Keep a fact and let later recalls find it; its id."""
+        (fact,) = self._memory.add([(text, source)])
+        self._session.admit(fact)
+        return fact
+
+    def forget(self, fact: int) -> None:
+        """Remove a fact for good."""
+        self._memory.forget(fact)
+
     def observe(self, text: str, state: str, value: float, verdict: bool) -> None:
         """Keep a step that the task proved or refuted, for the other branches."""
         self._session.observe(text, state=state, value=value, fate="proved" if verdict else "refuted")

@@ -39,7 +39,7 @@ NEVER = ("auto", "draft")
 KNOBS = (
     *("n", "width", "keep", "lookahead", "balance", "vote", "aggregate", "adaptive", "revisions", "backtracks"),
     *("posterior", "exploration", "retries", "widening", "certainty", "threshold", "temperature", "top_k", "top_p"),
-    *("distinct", "episodes"),
+    *("distinct", "episodes", "max_think", "min_think", "waits", "switch_penalty", "switch_window"),
 )
 """Settings that a choice may change."""
 BILLION = 10**9
@@ -77,6 +77,11 @@ class Plan:
     budgets: Mapping[int, tuple[int, Mapping[str, Settings]]]
     difficulty: Difficulty | None
     source: str
+
+    @property
+    def max_think(self) -> int:
+        """The most that thoughts may cost by any choice."""
+        return max(each.max_think for _, choices in self.budgets.values() for each in choices.values())
 
     def at(self, tokens: int | None) -> tuple[int, Mapping[str, Settings]]:
         """What is done with a budget: what the plan says for the nearest one not above it, or for its smallest."""

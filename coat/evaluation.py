@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from coat import tasks
-from coat.api import Solving, start
+from coat.api import start
 from coat.errors import ContextError, InputError, UnreadableAnswerError
 from coat.intervals import wilson
 from coat.problem import Problem
 from coat.result import Result, answer_of, check
+from coat.solving import Solving
 from coat.tasks import Task
 
 ROLES = {"policy": "generated", "judge": "scored", "memory": "recalled", "replayed": "replayed"}

@@ -183,9 +183,11 @@ class Run:
         self._recalls = {body["node"]: body["hits"] for kind, body in entries if kind == "recall"}
         self._executed = {_work(body["nodes"], body["inputs"]): body for kind, body in entries if kind == "execute"}
         self._clock = [body for kind, body in entries if kind == "delivered"]
+        self._edits = [body for kind, body in entries if kind == "edit"]
         self._stop = stop
         self._delivered = 0
         self._began = time.monotonic()
+        self._held: float | None = None
 
     def recall(self, node: int) -> list[dict[str, Any]] | None:
         """What was recalled for the expansion of `node`, None where that is not in the log."""
@@ -214,6 +216,30 @@ class Run:
         self._delivered += 1
         return seconds
 
+    def due_edits(self) -> list[dict[str, Any]]:
+        """What a person did in an earlier sitting after as many replies as were delivered now; each comes once."""
+        due = [edit for edit in self._edits if edit["at"] <= self._delivered]
+        self._edits = self._edits[len(due) :]
+        return due
+
+    def edited(self, edit: dict[str, Any]) -> None:
+        """Log what a person did."""
+        self._write("edit", edit)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the clock stand still."""
+        self._held = self.seconds
+        try:
+            yield
+        finally:
+            self._began, self._held = time.monotonic() - self._held, None
+
+    @property
+    def replies(self) -> int:
+        """How many replies were delivered."""
+        return self._delivered
+
     @property
     def logged(self) -> int:
         """How many replies were delivered in earlier sittings."""
@@ -227,7 +253,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """Seconds of work, earlier sittings included."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self._began if self._held is None else self._held
 
     @property
     def stopped_here(self) -> bool:

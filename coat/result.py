@@ -24,7 +24,8 @@ class Result:
 
     `answer` is None where no line reached one; `path` is then the most promising line. `correct` is None where nothing
     can check it. `confidence` is the answer's share of the summed value of all answers. `recalled` are the facts on
-    the path. `remarks` are what the task says about the problem. `run` is its number in the journal.
+    the path. `remarks` are what the task says about the problem. `run` is its number in the journal, `best` are the
+    nodes of `path`.
     """
 
     answer: str | None
@@ -40,6 +41,7 @@ class Result:
     tree: Tree
     remarks: list[str]
     run: int | None = None
+    best: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The documented JSON of `coat solve --json`."""
@@ -97,6 +99,14 @@ def _best_of_chains(tree: Tree, found: Sequence[tuple[Node, float]]) -> list[tup
     return list(chains.values())
 
 
+def leading(tree: Tree, aggregate: str) -> Node:
+    """The end of the best path so far: the answer that is worth most, without a look at what it says, or of no answer
+    the end of the most valued line.
+    """
+    found = tree.terminals()
+    return max(found, key=lambda node: worth(tree, node, aggregate)) if found else _most_promising(tree)
+
+
 def answer_of(tree: Tree, task: Task, problem: Problem, node: Node) -> str:
     """The answer that the path to `node` gives."""
     return task.answer(problem, said([each.step for each in tree.path(node.id)]))
@@ -104,9 +114,13 @@ def answer_of(tree: Tree, task: Task, problem: Problem, node: Node) -> str:
 
 def _most_promising(tree: Tree) -> Node:
     node = tree[0]
-    while children := [tree[child] for child in node.children if tree[child].step.action != "backtrack"]:
+    while children := [child for child in map(tree.__getitem__, node.children) if _goes_on(tree, child)]:
         node = max(children, key=lambda child: (child.value, child.visits))
     return node
+
+
+def _goes_on(tree: Tree, node: Node) -> bool:
+    return node.step.action != "backtrack" and node.id not in tree.pruned
 
 
 def check(tree: Tree, task: Task, problem: Problem, node: Node, answer: str | None) -> bool | None:

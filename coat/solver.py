@@ -23,6 +23,7 @@ from coat.paths import Paths, Way, way
 from coat.problem import Problem
 from coat.result import Result, Stop, answer_of, check, choose, recalled_on
 from coat.settings import Settings
+from coat.steering import Edit, Steering
 from coat.tasks import Programs, Task
 from coat.thoughts import Thoughts, begun, check_thought, said
 from coat.trace import Hit, Tree
@@ -67,7 +68,9 @@ class Solver:
         self._chosen: list[str] = []
         self._models, self._run = (model, *others), run
         self._step_tokens = settings.step_tokens or task.step_tokens
-        self._thoughts = Thoughts(model.capabilities.thinking, settings)
+        most = max(settings.max_think, plan.max_think if plan else 0)
+        self._thoughts = Thoughts(model.capabilities.thinking, replace(settings, max_think=most))
+        self._thoughts.spend(settings)
         known = (self._thoughts, self.usage, self.hits)
         paths = (Paths(self.tree, problem, task, each, *known, number) for number, each in enumerate(self._models))
         self._path_of = tuple(paths)
@@ -82,6 +85,7 @@ class Solver:
                 f"{settings.tokens} tokens are too few: one step with its judgement may take {self._budget.cost};"
                 " raise --tokens, or shorten steps with --step-tokens"
             )
+        self.steering = Steering(self._paths, self._read, run, settings, self._budget, associations)
         self._recalled: dict[int, asyncio.Future[list[Hit]]] = {}
         self._drawn: dict[int, int] = {}
         self._seen: dict[tuple[int, Way], tuple[Draw, ...]] = {}
@@ -91,6 +95,26 @@ class Solver:
         self._interrupted = False
         self._issued = 0
         self._live = asyncio.Event()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work, earlier sittings included, pauses not."""
+        return self.usage.seconds or self._run.seconds
+
+    @property
+    def replies(self) -> int:
+        """How many replies the search has had."""
+        return self._run.replies
+
+    @property
+    def tokens(self) -> int | None:
+        """The token budget by now."""
+        return self._budget.tokens
+
+    @property
+    def model_name(self) -> str:
+        """The names of the models."""
+        return JOINED.join(each.name for each in self._models)
 
     def interrupt(self) -> None:
         """End the search with the best answer so far; to be called on its event loop."""
@@ -120,13 +144,14 @@ class Solver:
         try:
             async with asyncio.timeout(None) as self._timeout:
                 self._wind_clock()
-                if self.stop is None and await drive(search, self._perform, self._deliver):
+                if self.stop is None and await drive(search, self._perform, self._deliver, self._permit):
                     self.stop = self.stop or self._own_end()
         except TimeoutError:
             self.stop = self.stop or "seconds"
         except asyncio.CancelledError:
             self.stop = self.stop or "interrupted"
         finally:
+            self.steering.end(self.stop or "exhausted")
             for recall in self._recalled.values():
                 recall.cancel()
         self.usage.seconds = self._run.seconds
@@ -142,11 +167,35 @@ class Solver:
         """Once everything logged is replayed: let new requests start, and the clock interrupt those that take long."""
         if self._run.replaying:
             return
+        self.steering.live.set()
         if self.stop is None:
             self._live.set()
-        if self.settings.seconds is not None:
-            left = self.settings.seconds - self._run.seconds
+        if self.steering.seconds is not None:
+            left = self.steering.seconds - self._run.seconds
             self._timeout.reschedule(asyncio.get_running_loop().time() + left)
+
+    async def _permit(self) -> None:
+        """Wait for leave to deliver the next reply; while somebody pauses the search, its clock stands still.
+
+        What is replayed needs no leave.
+        """
+        self.steering.catch_up()
+        if self.steering.gate.paused and not self._run.replaying:
+            self._timeout.reschedule(None)
+            with self._run.held():
+                await self.steering.gate.wait()
+        self._wind_clock()
+
+    async def steer(self, do: str, by: str, **what: Any) -> Edit:
+        """Do something to the search between two replies; see `coat.steering`.
+
+        Raises:
+            InputError: it cannot be done; nothing was.
+        """
+        edit = await self.steering.do(do, by, **what)
+        if do == "budget" and not self.steering.gate.paused:
+            self._wind_clock()
+        return edit
 
     def _own_end(self) -> Stop:
         """Why a search that ended by itself did."""
@@ -159,7 +208,7 @@ class Solver:
     def _deliver(self, request: Request, reply: Reply) -> bool:
         """Log a reply just before the search has it; whether the run is to stop here."""
         seconds = self._run.delivered()
-        if self._run.stopped_here or seconds >= (self.settings.seconds or seconds + 1):
+        if self._run.stopped_here or seconds >= (self.steering.seconds or seconds + 1):
             self.stop = "seconds"
         if isinstance(request, Expand) and isinstance(reply, Expansion):
             drawn = (request.model, way(request))
@@ -191,6 +240,7 @@ class Solver:
     def _take(self, settings: Settings, why: str) -> None:
         """Go on with what `auto` chose."""
         self.settings = settings
+        self._thoughts.spend(settings)
         self._chosen.append(why)
 
     def _key(self, node: int) -> str:
@@ -207,7 +257,7 @@ class Solver:
             recalled=recalled_on(self.tree, node, self.hits),
             stop=self.stop or "exhausted",
             strategy=self._strategy,
-            model=JOINED.join(each.name for each in self._models),
+            model=self.model_name,
             seed=self.settings.seed,
             usage=self.usage,
             tree=self.tree,
@@ -218,6 +268,7 @@ class Solver:
                 *([] if kept is None else [f"{kept} facts were remembered"]),
             ],
             run=self._run.id,
+            best=tuple(each.id for each in self.tree.path(node.id)),
         )
 
     def _perform(self, request: Request) -> Awaitable[Reply]:

@@ -43,7 +43,7 @@ class Strategy:
 
     What is changed is a value, or a function of the settings. `knobs` are the settings that serve it well where the
     user asks for no others, `moves` the names of those that it makes, `kinds` those of the tasks that it serves,
-    `models` the most that it can use.
+    `models` the most that it can use. `steered`: it takes up what a person does to its tree (`search.steering`).
     """
 
     search: Callable[..., Search]
@@ -53,6 +53,7 @@ class Strategy:
     moves: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = KINDS
     models: int = 1
+    steered: bool = False
 
 
 def lines(settings: Settings) -> int:
@@ -73,7 +74,9 @@ LINES = {"n": lines, "revisions": 0, "backtracks": 0, "judged": _judged}
 
 STRATEGIES: dict[str, Strategy] = {
     "auto": Strategy(auto, "a few lines first, then what `coat tune` found best for such problems, or a prior"),
-    "coat": Strategy(mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)"),
+    "coat": Strategy(
+        mcts, "Monte Carlo tree search with recall and stepping back (CoAT, arXiv 2502.02390)", steered=True
+    ),
     "cot": Strategy(best_of_n, "one line of thought", LINE),
     "draft": Strategy(
         best_of_n,
@@ -95,15 +98,22 @@ STRATEGIES: dict[str, Strategy] = {
         LINES | {"revisions": lambda settings: settings.revisions},
         {"vote": "chains"},
     ),
-    "beam": Strategy(beam, "level by level, the --keep best judged states go on, --width steps from each; --lookahead"),
-    "dvts": Strategy(dvts, "--n / --width independent subtrees, the best step of each goes on", {"n": _samples}),
+    "beam": Strategy(
+        beam, "level by level, the --keep best judged states go on, --width steps from each; --lookahead", steered=True
+    ),
+    "dvts": Strategy(
+        dvts, "--n / --width independent subtrees, the best step of each goes on", {"n": _samples}, steered=True
+    ),
     "rebase": Strategy(
-        rebase, "--n samples a level, shared by what states are worth (arXiv 2408.00724)", {"n": _samples}
+        rebase, "--n samples a level, shared by what states are worth (arXiv 2408.00724)", {"n": _samples}, steered=True
     ),
     "particles": Strategy(
-        particles, "--n lines, drawn anew after every step by what they are worth (arXiv 2502.01618)", {"n": _samples}
+        particles,
+        "--n lines, drawn anew after every step by what they are worth (arXiv 2502.01618)",
+        {"n": _samples},
+        steered=True,
     ),
-    "best_first": Strategy(best_first, "the best judged state anywhere is expanded next"),
+    "best_first": Strategy(best_first, "the best judged state anywhere is expanded next", steered=True),
     "ab_mcts": Strategy(
         ab_mcts, "wider or deeper, and by which model, by Thompson sampling (AB-MCTS-A, arXiv 2503.04412)", models=8
     ),

@@ -54,7 +54,12 @@ class Thoughts:
         if markers is None and (asked := [name for name, value in forced.items() if value]):
             raise InputError(f"the model declares no markers of thoughts; leave out --{asked[0]}")
         self.step_tokens = 0 if markers is None else min(settings.max_think, settings.step_tokens or STEP_TOKENS)
-        self._markers, self._most, self._least = markers, settings.max_think, settings.min_think
+        self._markers = markers
+        self.spend(settings)
+
+    def spend(self, settings: Settings) -> None:
+        """Let thoughts cost what `settings` say; a step of one still takes no more tokens than it did."""
+        self._most, self._least = settings.max_think, settings.min_think
         self._waits = settings.waits if settings.waits is not None else 2 * bool(settings.min_think)
         self._alpha, self._window = settings.switch_penalty, settings.switch_window
         self._phrases = tuple(filter(None, map(str.strip, settings.switch_phrases.split(","))))

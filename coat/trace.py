@@ -37,14 +37,18 @@ class Tree(search.Tree):
         return graph
 
 
-def save(file: Path, result: dict[str, Any], tree: search.Tree, hits: Hits, question: str) -> None:
-    """Write a trace: the result, the tree and the recalled texts, whole or not at all.
+def grown(tree: search.Tree, hits: Hits) -> dict[str, Any]:
+    """The part of a trace that a tree is: its nodes, and what was recalled for them."""
+    return {"recalled": {str(node): list(found) for node, found in hits.items() if found}, **tree.to_dict()}
+
+
+def save(file: Path, snapshot: Mapping[str, Any]) -> None:
+    """Write a `Solving.snapshot` as a trace, whole or not at all.
 
     Raises:
         InputError: the file cannot be written.
     """
-    facts = {str(node): found for node, found in hits.items() if found}
-    data = {"coat_trace": VERSION, "question": question, "result": result, "recalled": facts, **tree.to_dict()}
+    data = {"coat_trace": VERSION, **snapshot}
     part = file.with_name(file.name + ".part")
     try:
         part.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 
 from coat import auto
 from coat.auto import BINS, FEATURES, LINES
-from coat.errors import ContextError
+from coat.errors import ContextError, InputError
 from coat.evaluation import SAMPLED, checkable, pass_at_1, results
 from coat.intervals import wilson
 from coat.models import LanguageModel
@@ -29,6 +29,8 @@ CANDIDATES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "coat": ({},),
 }
 """What is tried of a strategy, unless knobs are named; one that is not here is tried as it is."""
+SPENDING = (1, 256, 1024)
+"""What thoughts may cost that is tried of a model that thinks, in tokens a path; a thought of 1 is ended at once."""
 FEWEST = 8
 """Problems that are needed to learn what is difficult."""
 ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -172,6 +174,18 @@ def possible(candidates: Iterable[Candidate], model: LanguageModel) -> tuple[lis
             auto.plan(each.table(0), Settings())
             fine.append(each)
     return fine, left_out
+
+
+def spending(candidates: Sequence[Candidate], model: LanguageModel) -> list[Candidate]:
+    """Each of `candidates` with each of `SPENDING`, but one that says itself what thoughts may cost.
+
+    Raises:
+        InputError: `model` thinks nowhere that can be told.
+    """
+    if model.capabilities.thinking is None:
+        raise InputError(f"{model.name} declares no markers of thoughts, on which auto could spend; leave out --think")
+    told = [(each, (each.knobs.get("max_think"),) if "max_think" in each.knobs else SPENDING) for each in candidates]
+    return [Candidate(each.strategy, {**each.knobs, "max_think": most}) for each, costs in told for most in costs]
 
 
 # Choosing.

@@ -50,7 +50,7 @@ class Episode:
 class Session:
     """One search's view of a memory; for several threads. Its episodes end with it, unless they are promoted.
 
-    Facts that were added since it began are not seen; facts that were forgotten since are gone.
+    Facts that were added since it began are not seen, unless they are admitted; those that were forgotten are gone.
     """
 
     def __init__(self, memory: AssociativeMemory, last_id: int) -> None:
@@ -85,6 +85,10 @@ class Session:
             number = old.id if old else -len(self._episodes) - 1
             self._episodes[text, state] = Episode(number, text, state, value, fate)
         return number
+
+    def admit(self, fact: int) -> None:
+        """See the facts up to `fact`, which was added since the session began."""
+        self._last_id = max(self._last_id, fact)
 
     def recall(
         self,

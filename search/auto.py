@@ -5,9 +5,8 @@ from collections.abc import Callable
 from search.backup import mean
 from search.best_of_n import best_of_n
 from search.budget import Budget
-from search.mcts import credit
+from search.mcts import credit, weigh_priors
 from search.requests import Search
-from search.selection import priors
 from search.tree import Tree
 
 
@@ -37,9 +36,7 @@ def take_up(tree: Tree, width: int) -> None:
     once more.
     """
     for node in tree.nodes:
-        siblings = [tree[child] for child in node.children]
-        for sibling, prior in zip(siblings, priors([each.step.mean_logprob for each in siblings]), strict=True):
-            sibling.prior = prior
+        weigh_priors(tree, node.id)
         if node.status == "open":
             credit(tree, [node.id] if node.judged is not None else [], mean)
-            node.quota = node.expansions + (len(siblings) < width)
+            node.quota = node.expansions + (len(node.children) < width)

@@ -61,7 +61,8 @@ def dvts(
     def best_of_each(tree: Tree, found: Sequence[int]) -> list[tuple[int, int]]:
         subtrees: dict[int, list[int]] = {}
         for place, node in enumerate(found):
-            home[node] = place // width if not tree[node].parent else home[tree[node].parent or 0]
+            above = (home[each.id] for each in tree.up(node)[1:] if each.id in home)
+            home[node] = next(above, place // width)
             subtrees.setdefault(home[node], []).append(node)
         return [(max(nodes, key=lambda node: value(tree, node)), width) for nodes in subtrees.values()]
 

@@ -12,13 +12,15 @@ async def drive(
     search: Search,
     perform: Callable[[Request], Awaitable[Reply]],
     deliver: Callable[[Request, Reply], bool] = lambda request, reply: False,
+    permit: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """Run `search` to its end, or until it is stopped; whether it came to its own end.
 
     `perform` answers one request; all that are out run beside each other. Replies are delivered in the order of their
-    requests, so what the search does depends on no timing. `deliver` is told of every reply just before the search is;
-    a true answer stops the search after this reply. When the search stops, fails or is cancelled, so are the requests
-    that are still out.
+    requests, so what the search does depends on no timing. A reply that has come waits for its `permit`: so a search is
+    paused, which asks for nothing meanwhile. `deliver` is told of every reply just before the search is; a true answer
+    stops the search after this reply. When the search stops, fails or is cancelled, so are the requests that are still
+    out.
     """
     running: deque[tuple[Request, asyncio.Future[Any]]] = deque()
     try:
@@ -27,6 +29,8 @@ async def drive(
             running.extend((request, asyncio.ensure_future(perform(request))) for request in requests)
             request, task = running[0]
             reply = await task
+            if permit is not None:
+                await permit()
             running.popleft()
             stop = deliver(request, reply)
             requests = search.send(reply)

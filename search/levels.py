@@ -1,7 +1,7 @@
 """What searches share that go on level by level: expand states, judge their steps, and let a rule say who goes on."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from search.backup import mean
@@ -43,7 +43,8 @@ def levels(
 
     Equal steps after one state are merged, unless they are kept `apart`; with `distinct` they are not drawn at all.
     With a `lookahead` of k a step is worth what the model's likeliest k steps after it (temperature 0) end in.
-    Judged children that an earlier search has left count among the steps of their state.
+    Judged children that an earlier search has left count among the steps of their state. Steps that a person adds count
+    on the level at work; where something lies below what is pinned, only that goes on.
     """
     budget = budget or Budget()
     known = _judged_children(tree, apart)
@@ -55,6 +56,7 @@ def levels(
         outstanding: deque[tuple[Request, Work]] = deque()
         fresh: list[Request] = []
         while True:
+            fresh += _take_up_added(tree, budget, lookahead, outstanding)
             while waiting and len(outstanding) < parallel:
                 granted = _reserve(budget, waiting[0][1], 1 + lookahead, alone=not outstanding)
                 if not granted:
@@ -81,9 +83,25 @@ def levels(
             outstanding.extend((each, work) for each in asked)
             if not asked:
                 budget.settle(work.granted * (1 + lookahead), work.tokens)
-        going = allot(tree, found)
+        going = allot(tree, _live(tree, found))
         states = [(node, width) for node, width in going if tree[node].status == "open" and tree[node].depth < depth]
     return tree
+
+
+def _take_up_added(
+    tree: Tree, budget: Budget, lookahead: int, outstanding: deque[tuple[Request, Work]]
+) -> Iterator[Request]:
+    """Ask what the nodes are worth that a person added, without a look ahead."""
+    while tree.added and _reserve(budget, 1, 1 + lookahead, alone=not outstanding):
+        node = tree.added.pop(0)
+        outstanding.append((Evaluate((node,)), Work(1, 0, children=[node], ends=[node])))
+        yield outstanding[-1][0]
+
+
+def _live(tree: Tree, found: Sequence[int]) -> list[int]:
+    """Those of `found` that no one has closed; where some lie below what is pinned, only these."""
+    live = [node for node in found if tree[node].status != "dead"]
+    return [node for node in live if tree.within(node, tree.pinned)] or live
 
 
 def _judged_children(tree: Tree, apart: bool) -> dict[int, list[int]]:

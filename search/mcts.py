@@ -7,7 +7,7 @@ visits of value 0 along its path (virtual loss), so that simulations running bes
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from search.backup import Backup, mean
@@ -55,6 +55,7 @@ def mcts(
     take_stock(tree, depth)
     try:
         while True:
+            fresh += take_up_added(tree, budget, outstanding)
             while started < simulations and len(outstanding) < parallel and tree[0].available:
                 granted = budget.reserve(width, alone=not outstanding)
                 if not granted:
@@ -115,9 +116,26 @@ class Simulation:
     children: list[int] = field(default_factory=list)
 
 
+def take_up_added(tree: Tree, budget: Budget, outstanding: deque[Simulation]) -> Iterator[Request]:
+    """Ask what the nodes are worth that a person added, each as a simulation of its parent."""
+    while tree.added and budget.reserve(1, alone=not outstanding):
+        node = tree.added.pop(0)
+        parent = tree[node].parent or 0
+        for each in tree.up(parent):
+            each.pending += 1
+        outstanding.append(Simulation(parent, Evaluate((node,)), 1, children=[node]))
+        yield outstanding[-1].request
+
+
 def follow(tree: Tree, exploration: float, select: Select) -> int:
-    """The node to expand next: from the root along the best scores. Its path is marked with virtual loss."""
-    nodes, node = tree.nodes, tree[0]
+    """The node to expand next: from the root, to what is pinned, along the best scores; marked with virtual loss."""
+    first = tree.pinned or 0
+    if not tree[first].available or closed(tree, first):
+        first = 0
+    for above in tree.up(first)[1:]:
+        above.pending += 1
+        above.available -= 1
+    nodes, node = tree.nodes, tree[first]
     while True:
         total = node.visits + node.pending
         node.pending += 1
@@ -139,9 +157,8 @@ def follow(tree: Tree, exploration: float, select: Select) -> int:
 def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0, episodes: bool = False) -> list[int]:
     """Add what is new among the steps; the ids of the children to be evaluated.
 
-    A step that a sibling already holds is merged into it, with `episodes` also one to a state known anywhere. Priors
-    are the softmax over all siblings' mean log-probabilities. A step back is added as a closed node and not evaluated;
-    one with a probability of no more than `certainty` is dropped.
+    A step that a sibling already holds is merged into it, with `episodes` also one to a state known anywhere. A step
+    back is added as a closed node and not evaluated; one with a probability of no more than `certainty` is dropped.
     """
     known = {(tree[child].step.action, tree[child].step.text) for child in tree[node].children}
     tree[node].recalled += tuple(fact for fact in expansion.recalled if fact not in tree[node].recalled)
@@ -156,10 +173,15 @@ def grow(tree: Tree, node: int, expansion: Expansion, *, certainty: float = 0.0,
         if tree[child].status != "dead":
             added.append(child)
     tree[node].barren = 0 if added else tree[node].barren + 1
+    weigh_priors(tree, node)
+    return added
+
+
+def weigh_priors(tree: Tree, node: int) -> None:
+    """The priors of the children of `node`: the softmax of the mean log-probabilities of their steps' tokens."""
     siblings = [tree[child] for child in tree[node].children]
     for sibling, prior in zip(siblings, priors([each.step.mean_logprob for each in siblings]), strict=True):
         sibling.prior = prior
-    return added
 
 
 def judge(tree: Tree, nodes: Sequence[int], evaluation: Evaluation) -> None:

@@ -17,7 +17,7 @@ class Step:
     `tokens` are the model's ids (empty where it gives none); `logprob` is the sum of their natural log-probabilities,
     None where unknown; `generated` counts the tokens it cost. `state` is what paths share that have the same future,
     empty where that is unknown. `thought`: it lies in a reasoning model's thought, and counts for no depth. `move`,
-    `about`, `told` and `model` are those of the request that it came by.
+    `about`, `told` and `model` are those of the request that it came by. `author` wrote it; empty is the model.
     """
 
     text: str
@@ -31,6 +31,7 @@ class Step:
     about: tuple[int, ...] = ()
     told: tuple[str, ...] = ()
     model: int = 0
+    author: str = ""
 
     @property
     def mean_logprob(self) -> float:
@@ -72,12 +73,17 @@ class Node:
 class Tree:
     """Nodes by id; node 0 is the root, an empty step, and a parent's id is below its child's.
 
-    `states` are those of all its steps.
+    `states` are those of all its steps. What a person did to it (`search.steering`): `added` are nodes that the search
+    has not taken up yet, `pruned` those in branches that are closed for good, and `pinned` is the node below which
+    alone it is to search, if any.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = [Node(0, None, Step(""), 0)]
         self.states: set[str] = set()
+        self.added: list[int] = []
+        self.pruned: set[int] = set()
+        self.pinned: int | None = None
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -86,9 +92,12 @@ class Tree:
         return self.nodes[node]
 
     def add(self, parent: int, step: Step) -> int:
-        """Append a child of `parent`; its id."""
+        """Append a child of `parent`; its id. Below what is pruned it is too."""
         depth = self.nodes[parent].depth + (not step.thought)
         node = Node(len(self.nodes), parent, step, depth, status=STATUS[step.action])
+        if parent in self.pruned:
+            self.pruned.add(node.id)
+            node.status = "dead"
         self.nodes.append(node)
         self.states.add(step.state)
         self.nodes[parent].children.append(node.id)
@@ -106,6 +115,10 @@ class Tree:
     def path(self, node: int) -> list[Node]:
         """The nodes from below the root to `node`."""
         return self.up(node)[-2::-1]
+
+    def within(self, node: int, top: int | None) -> bool:
+        """Whether `node` is `top` or lies below it; everything lies below None."""
+        return top is None or any(each.id == top for each in self.up(node))
 
     def terminals(self) -> list[Node]:
         """The nodes that end a line of reasoning with an answer."""
@@ -168,7 +181,8 @@ def _node_dict(node: Node) -> dict[str, Any]:
         "recalled": list(node.recalled),
         "step": {"text": step.text, "action": step.action, "tokens": list(step.tokens)}
         | {"logprob": step.logprob, "generated": step.generated, "state": step.state, "thought": step.thought}
-        | {"move": step.move, "about": list(step.about), "told": list(step.told), "model": step.model},
+        | {"move": step.move, "about": list(step.about), "told": list(step.told), "model": step.model}
+        | {"author": step.author},
     }
 
 

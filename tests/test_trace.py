@@ -28,10 +28,14 @@ def grown() -> Tree:
     return tree
 
 
+def snapshot(tree: Tree, question: str = QUESTION) -> dict[str, Any]:
+    return {"question": question, "result": RESULT, **trace.grown(tree, HITS)}
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     made = tmp_path / "run.json"
-    trace.save(made, RESULT, grown(), HITS, QUESTION)
+    trace.save(made, snapshot(grown()))
     return made
 
 
@@ -49,7 +53,7 @@ def test_what_was_saved_comes_back(file: Path) -> None:
 
 
 def test_saving_again_replaces_the_file_and_leaves_nothing_beside_it(file: Path) -> None:
-    trace.save(file, RESULT, Tree(), {}, "another")
+    trace.save(file, snapshot(Tree(), "another"))
     data, tree = trace.load(file)
     assert (data["question"], len(tree)) == ("another", 1)
     assert [each.name for each in file.parent.iterdir()] == [file.name]
@@ -83,6 +87,7 @@ def test_the_tree_as_a_graph_has_its_edges_and_the_jsons_names() -> None:
         "about": [],
         "told": [],
         "model": 0,
+        "author": "",
     }
 
 
@@ -146,7 +151,7 @@ def test_a_place_that_cannot_be_written_is_refused_and_left_as_it_was(file: Path
     (file.parent / "folder").mkdir()
     for place in (file / "inside.json", file.parent / "missing" / "run.json", file.parent / "folder"):
         with pytest.raises(InputError, match=r"cannot write the trace .*; name another file with --trace"):
-            trace.save(place, RESULT, grown(), {}, QUESTION)
+            trace.save(place, snapshot(grown()))
     assert sorted(each.name for each in file.parent.iterdir()) == ["folder", "run.json"]
     assert file.read_bytes() == before
 
@@ -157,5 +162,5 @@ def test_a_read_only_folder_is_refused(file: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Path, "write_text", read_only)
     with pytest.raises(InputError, match=r"cannot write the trace .*run\.json: Permission denied"):
-        trace.save(file, RESULT, grown(), {}, QUESTION)
+        trace.save(file, snapshot(grown()))
     assert trace.load(file)[0]["question"] == QUESTION

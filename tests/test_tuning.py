@@ -14,11 +14,12 @@ from coat import auto, tasks, tuning
 from coat.cli import app
 from coat.errors import BackendError, InputError
 from coat.journal import Journal
-from coat.models import Sampling
+from coat.models import Sampling, Thinking
 from coat.models.scripted import ScriptedModel
 from coat.settings import Settings
 from coat.tuning import Candidate, Measured
 
+HARD = tuple("hard" + "d" * n for n in range(8))
 GSM8K = tasks.get("gsm8k")
 VOTE, TREE = Candidate("majority", {"n": 6, "vote": "majority"}), Candidate("beam", {"keep": 1})
 
@@ -147,9 +148,54 @@ def test_what_cannot_be_measured_is_left_out_with_a_sentence() -> None:
         tuning.possible([Candidate("beam", {"tokens": 3})], model)
 
 
+def test_what_thoughts_may_cost_is_tried_of_a_model_that_thinks() -> None:
+    model = ScriptedModel({}, thinking=Thinking("<think>\n", "</think>", opened=True))
+    tried = tuning.spending([Candidate("coat"), Candidate("majority", {"n": 4, "max_think": 64})], model)
+    assert [each.name for each in tried] == [
+        "coat:max_think=1",
+        "coat:max_think=256",
+        "coat:max_think=1024",
+        "majority:n=4:max_think=64",
+    ]
+    assert tuning.possible(tried, model) == (tried, [])
+    with pytest.raises(InputError, match="scripted declares no markers of thoughts, on which auto could spend"):
+        tuning.spending([Candidate("coat")], ScriptedModel({}))
+
+
+def test_auto_learns_what_thoughts_are_worth() -> None:
+    """A model that is right only where it has thought for long enough, on the questions that say that they are hard."""
+
+    def think(prompt: str, seed: int, sampling: Sampling) -> str:
+        text = prompt.rpartition("Problem: ")[2]
+        if "</think>" not in text:
+            return f"{text.count('and on')} {seed % 7} and on.\n\n"
+        asked = text.partition("\n")[0]
+        right = "hard" not in asked or text.partition("</think>")[0].count("and on") >= 4
+        return f"Answer: {len(asked) if right else seed}"
+
+    model = ScriptedModel(think, thinking=Thinking("<think>\n", "</think>", opened=True))
+    asked = problems(*((text, str(len(text))) for text in (*("easy" + "y" * n for n in range(8)), *HARD)))
+    some = [Candidate("majority", {"n": 12, "vote": "majority", "max_think": most}) for most in (1, 100)]
+    options: dict[str, Any] = {"task": "gsm8k", "samples": 4, "jobs": 1, "watch": looked_at, "evaluator": "logprob"}
+    found = tuning.measure(asked, some, [5000], model=model, max_think=1, **options)
+    assert [each.pass_at_1 for each in found] == [1.0] * 8 + [0.0] * 8
+    reached = {most.name: sum(each.runs[(most.name, False), 5000][0] for each in found) for most in some}
+    assert reached == {some[0].name: 8, some[1].name: 16}
+    cheap = [each.runs[(some[0].name, False), 5000][1] for each in found]
+    assert max(cheap) < min(each.runs[(some[1].name, False), 5000][1] for each in found)
+    entry = tuning.tune(found, some, [5000])["budgets"][0]
+    assert entry["single"]["knobs"]["max_think"] == 100
+    assert {name: choice["knobs"]["max_think"] for name, choice in entry["choices"].items()} == {
+        "easy": 1,
+        "medium": 100,
+        "hard": 100,
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--think", "auto"], "declares no markers of thoughts"),
         (["--strategies", "none"], "there is no strategy 'none'"),
         (["--strategies", "beam:keep"], "write 'keep' as NAME=VALUE"),
         (["--strategies", "beam:tokens=3"], "auto cannot change 'tokens'"),

@@ -24,9 +24,9 @@ from coat.cli.options import (
 from coat.errors import InputError
 
 if TYPE_CHECKING:
-    from coat.api import Solving
     from coat.journal import Journal
     from coat.result import Result
+    from coat.solving import Solving
 
 REFRESH = 8
 """Pictures a second."""
@@ -214,7 +214,7 @@ def _run(call: dict[str, Any], journal: "Journal", as_json: bool, trace: Path | 
             solving.stop()
             result = solving.wait()
     if trace is not None:
-        save(trace, result.as_dict(), result.tree, solving.hits, solving.problem.question)
+        save(trace, solving.snapshot())
     if as_json:
         sys.stdout.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
     else:
@@ -256,13 +256,9 @@ def _report(result: "Result") -> None:
     from coat.cli.show import report, tree_picture
 
     console = Console()
-    best = next((node.id for node in result.tree.nodes if _path(result, node.id) == result.path), None)
+    best = result.best[-1] if result.best else None
     console.print(tree_picture(result.tree, "", max(4, console.height - 12), best))
     console.print(report(result.as_dict()))
-
-
-def _path(result: "Result", node: int) -> list[str]:
-    return [each.step.text for each in result.tree.path(node)]
 
 
 def _show_log() -> None:

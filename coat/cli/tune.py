@@ -48,7 +48,10 @@ def tune(
         problems = given.problems()
         shared = given.load(stack, model, given.log(stack))
         shared["model"] = _one(shared["model"])
-        candidates, left_out = tuning.possible(_candidates(strategies), shared["model"])
+        named = _candidates(strategies)
+        if given.options.get("think") == "auto":
+            named = tuning.spending(named, shared["model"])
+        candidates, left_out = tuning.possible(named, shared["model"])
         sys.stderr.write("".join(f"coat: {sentence}\n" for sentence in left_out))
         if not candidates:
             raise InputError("no strategy is left to choose from; name others with --strategies")
