@@ -275,6 +275,20 @@ def test_odd_text_is_shown_as_text(store: Store) -> None:
     played_by(play, store, new("question", odd), (120, 40))
 
 
+def test_a_text_of_any_length_leaves_the_keys_in_view(store: Store) -> None:
+    async def play(pilot: Pilot[None], app: PlayApp) -> None:
+        await type_in(pilot, "so " * 3000)
+        await type_in(pilot, "done")
+        assert game(app).match.session.moves[1] == "done"
+        said = screen_of(app).splitlines()
+        assert len(said) == 24
+        assert "Why why" in said[1]
+        assert said[-1].startswith("f1 Help")
+        assert said[-2].strip() == "a thought in words, or Answer: … to end with"
+
+    played_by(play, store, new("question", "Why " + "why " * 2500))
+
+
 def test_a_question_is_typed_in_the_menu(store: Store) -> None:
     async def play(pilot: Pilot[None], app: PlayApp) -> None:
         app.screen.query_one(OptionList).highlighted = len(app.screen.query_one(OptionList).options) - 1

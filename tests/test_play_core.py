@@ -263,6 +263,20 @@ def test_a_race_is_lost_to_the_engine_or_won_twofold(tmp_path: Path) -> None:
     assert other.store.finished()[0].race is True
 
 
+def test_a_race_that_was_broken_off_counts_for_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    match = Match(new("game24", "4 9 10 13"), store)
+    match.play("13-9")
+    match.race()
+    match.leave()
+    (saved,) = store.saved()
+    assert saved.race == "on"
+    again = Match(saved, store)
+    for move in ("10-4", "6*4"):
+        again.play(move)
+    assert (again.session.race, again.session.points) == ("", 100)
+
+
 def test_the_last_games_are_kept_the_newest_first(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for number in range(1, MOST + 3):

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -114,6 +115,13 @@ def test_no_level_is_rare(game: str) -> None:
     levels = [level_of(game, RATERS[game](drawn(game, lot))) for _ in range(30)]
     assert all(levels.count(level) > 0 for level in LEVELS)
     assert UNITS[game]
+
+
+@pytest.mark.parametrize("game", ENDS)
+def test_the_docs_tell_where_the_levels_end(game: str) -> None:
+    easy, medium = ENDS[game]
+    told = (HOME / "docs" / "play.md").read_text("utf-8")
+    assert re.search(rf"^\| `{game}` \| [^|]+ \| {easy:g} \| {medium:g} \|", told, re.MULTILINE)
 
 
 def test_levels_and_games_that_there_are_not_are_refused() -> None:

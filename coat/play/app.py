@@ -1,5 +1,6 @@
 """The app of `coat play`: which screen is shown, and what they share."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
 
@@ -108,12 +109,12 @@ class PlayApp(App[None]):
         except InputError as error:
             self.complain(error)
 
-    @work(exclusive=True, group="deal", thread=True)
-    def deal(self, game: str) -> None:
+    @work(exclusive=True, group="deal")
+    async def deal(self, game: str) -> None:
         """Deal a puzzle and show it; the screen lives on meanwhile."""
-        session = dealt(game, self.level, self._seed)
+        session = await asyncio.to_thread(dealt, game, self.level, self._seed)
         self._seed += 1
-        self.call_from_thread(self.open, session)
+        self.open(session)
 
     def deal_next(self, session: Session) -> None:
         """Leave the game that is shown and deal another like it; after one that was typed, the menu asks for more."""

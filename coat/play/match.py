@@ -25,11 +25,13 @@ class Said:
 class Match:
     """`session` at every moment; `now` gives seconds that only grow. Every change is kept in `store`.
 
+    A race that was broken off before is none any more, and may be run again.
     What forbids a move is raised, as IllegalStepError; what keeps the store from being written, as InputError.
     """
 
     def __init__(self, session: Session, store: Store, now: Callable[[], float] = time.monotonic) -> None:
         self.store, self._now = store, now
+        session = replace(session, race="") if session.race == "on" else session
         self._session, self._since = session, None if session.outcome else now()
         self._over = bool(session.outcome)
 

@@ -25,7 +25,7 @@ class BoardView(Static, can_focus=True):
         Binding("enter", "pick", show=False),
     ]
     DEFAULT_CSS = """
-    BoardView { height: auto; width: 1fr; padding: 0 1; }
+    BoardView { height: auto; max-height: 16; width: 1fr; padding: 0 1; }
     BoardView:focus { background: $boost; }
     """
 
