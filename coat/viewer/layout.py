@@ -11,8 +11,8 @@ SCRIPT = Path(__file__).parent / "static" / "tidy.js"
 def tidy(parents: Sequence[int | None]) -> list[tuple[float, int]]:
     """For each node its place among those of its level, from 0 and in units of one node, and its level.
 
-    `parents` are places in the same sequence, each before its child; the first is the root. Reingold and Tilford, Tidier
-    Drawings of Trees, IEEE TSE 7:2, 1981, in linear time by Buchheim, Junger and Leipert (GD 2002).
+    `parents` are places in the same sequence, each before its child; the first is the root. Reingold and Tilford's
+    (Tidier Drawings of Trees, IEEE TSE 7:2, 1981), in linear time by Buchheim, Jünger and Leipert (GD 2002).
 
     >>> tidy([None, 0, 0, 1, 1])
     [(1.0, 0), (0.5, 1), (1.5, 1), (0.0, 2), (1.0, 2)]
