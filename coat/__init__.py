@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from coat.solving import Solving
     from coat.trace import Tree
     from coat.usage import Usage
+    from coat.viewer.watch import watch
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ _HOME = {
     "coat.solving": ("Solving",),
     "coat.trace": ("Tree",),
     "coat.usage": ("Usage",),
+    "coat.viewer.watch": ("watch",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -54,6 +56,7 @@ __all__ = [
     "load",
     "solve",
     "start",
+    "watch",
 ]
 
 

@@ -49,6 +49,12 @@ class Result:
         shape = {"nodes": len(self.tree), "depth": self.tree.depth, "backtracks": self.tree.backtracks}
         return {name: getattr(self, name) for name in names} | {"usage": self.usage.as_dict(), "tree": shape}
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """In a notebook: the answer, how sure it is, and the tree."""
+        from coat.viewer import data, notebook
+
+        return notebook.bundle(data.view(self.tree) | {"result": self.as_dict(), "best": list(self.best)})
+
 
 def choose(tree: Tree, task: Task, problem: Problem, settings: Settings) -> tuple[Node, str | None, float]:
     """The node that ends the best path, its answer, and the confidence in it.

@@ -146,7 +146,9 @@ class Solving:
                 raise TimeoutError(f"the search is still at work after {timeout} seconds")
             wait([self._future], left)
         self._resources.close()
-        return self._future.result()
+        result = self._future.result()
+        self.tree.about = {name: value for name, value in self._snapshot().items() if name != "nodes"}
+        return result
 
     def __enter__(self) -> Self:
         return self

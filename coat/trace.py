@@ -22,7 +22,16 @@ PARTS = {"question": str, "result": dict, "recalled": dict, "nodes": list}
 
 
 class Tree(search.Tree):
-    """A search tree with exports."""
+    """A search tree that can be drawn.
+
+    `about` is what is known of its run beside the tree, as a viewer is given it: the question, the best path, the
+    recalled facts, the edits. Every `to_…` with a `file` also writes it, whole or not at all, and raises InputError
+    where it cannot. Pictures show at most `limit` nodes, 1 to 500: the best path and the most visited.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.about: dict[str, Any] = {}
 
     def to_networkx(self) -> "networkx.DiGraph":
         """The tree as a networkx.DiGraph: edges from parent to child, node attributes as in the JSON."""
@@ -35,6 +44,43 @@ class Tree(search.Tree):
             if entry["parent"] is not None:
                 graph.add_edge(entry["parent"], entry["id"])
         return graph
+
+    def to_html(self, file: str | Path | None = None) -> str:
+        """The viewer and the whole tree as one page, which opens offline."""
+        return self._text("html", file)
+
+    def to_json(self, file: str | Path | None = None) -> str:
+        """The whole tree and what is known of its run, as the viewer is given it."""
+        return self._text("json", file)
+
+    def to_svg(self, file: str | Path | None = None, limit: int | None = None) -> str:
+        """A picture that scales."""
+        return self._text("svg", file, limit)
+
+    def to_png(self, file: str | Path | None = None, limit: int | None = None) -> bytes:
+        """A picture in pixels."""
+        from coat.viewer import exports
+
+        return exports.to_png(self, file, limit)
+
+    def to_dot(self, file: str | Path | None = None, limit: int | None = None) -> str:
+        """The source of a picture by Graphviz."""
+        return self._text("dot", file, limit)
+
+    def to_mermaid(self, file: str | Path | None = None, limit: int | None = None) -> str:
+        """The source of a picture by Mermaid, such as Markdown pages show."""
+        return self._text("mermaid", file, limit)
+
+    def _text(self, form: str, file: str | Path | None, limit: int | None = None) -> str:
+        from coat.viewer import exports
+
+        return exports.to_text(form, self, file, limit)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """In a notebook: the viewer where its kernel runs, and a picture."""
+        from coat.viewer import data, notebook
+
+        return notebook.bundle(data.view(self))
 
 
 def grown(tree: search.Tree, hits: Hits) -> dict[str, Any]:
@@ -79,6 +125,8 @@ def load(file: Path) -> tuple[dict[str, Any], Tree]:
         if not isinstance(data.get(name), PARTS[name]):
             raise InputError(f"{file} is a damaged trace: its {name!r} is missing or something else")
     try:
-        return data, Tree.from_dict(data)
+        tree = Tree.from_dict(data)
     except ValueError as error:
         raise InputError(f"{file} is a damaged trace: {error}") from error
+    tree.about = {name: value for name, value in data.items() if name not in ("coat_trace", "nodes")}
+    return data, tree

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from coat.cli import config, inspect, measure, memory, models, solve, tune
+from coat.cli import config, inspect, measure, memory, models, solve, tune, view
 from coat.errors import CoatError
 from memory.errors import AssociativeMemoryError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 solve.register(app)
 measure.register(app)
 tune.register(app)
+view.register(app)
 inspect.register(app)
 config.register(app)
 app.add_typer(memory.app)

@@ -1,48 +1,20 @@
-"""`coat view`, `coat runs`, `coat tasks`, `coat strategies` and `coat doctor`: looking at what there is."""
+"""`coat runs`, `coat tasks`, `coat strategies` and `coat doctor`: looking at what there is."""
 
 import json
 import sys
 import time
 from contextlib import closing
-from io import StringIO
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from coat.cli.options import AsJson, JournalFile, Model, Offline, open_journal
-from coat.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    for command in (view, runs, tasks, strategies, doctor):
+    for command in (runs, tasks, strategies, doctor):
         app.command()(command)
-
-
-def view(
-    file: Annotated[Path, typer.Argument(help="A trace that `coat solve --trace FILE` wrote.")],
-    *,
-    limit: Annotated[int, typer.Option(help="The most nodes to draw.")] = 200,
-    svg: Annotated[Path | None, typer.Option(help="Write the picture to this SVG file instead.")] = None,
-) -> None:
-    """Show the tree of a trace again."""
-    from rich.console import Console
-
-    from coat import trace
-    from coat.cli.show import report, tree_picture
-
-    data, tree = trace.load(file)
-    path = data["result"]["path"]
-    best = next((node.id for node in tree.nodes if [each.step.text for each in tree.path(node.id)] == path), None)
-    console = Console(record=True, width=100, file=StringIO()) if svg else Console()
-    console.print(tree_picture(tree, data["question"], limit, best))
-    console.print(report(data["result"]))
-    if svg:
-        try:
-            console.save_svg(str(svg), title=f"coat: {data['question']}")
-        except OSError as error:
-            raise InputError(f"cannot write {svg}: {error.strerror}") from error
 
 
 def runs(*, journal: JournalFile = None, as_json: AsJson = False) -> None:
