@@ -66,9 +66,14 @@ def measured(
         running = evaluate(problems, jobs=jobs, model=model, strategy=strategy, tokens=budget, **filling | call)
         label = f"{strategy}, {budget} tokens" + (f", {name}" if name else "")
         outcomes = list(running if watch is None else watch(running, label))
-        weights = {each.name: parameters(each.name) for each in model}
+        weights = {each.name: _parameters(each) for each in model}
         rows.append(Row(name, strategy, budget, outcomes, time.monotonic() - began, weights))
     return rows
+
+
+def _parameters(model: LanguageModel) -> int | None:
+    """Weights in the model's file, None where it has none: a server's, or a script's."""
+    return parameters(model.name) if hasattr(model, "path_of_file") else None
 
 
 BINS = ((0.5, "easy"), (0.1, "medium"), (0.0, "hard"))
