@@ -19,6 +19,8 @@ Hits = Mapping[int, Sequence[Mapping[str, Any]]]
 """What was recalled, by the node it was recalled for."""
 PARTS = {"question": str, "result": dict, "recalled": dict, "nodes": list}
 """What a trace holds beside its version."""
+LATER = {"task": str, "strategy": str, "model": str, "usage": dict, "budget": dict, "best": list, "edits": list}
+"""What older ones lack."""
 
 
 class Tree(search.Tree):
@@ -59,9 +61,12 @@ class Tree(search.Tree):
 
     def to_png(self, file: str | Path | None = None, limit: int | None = None) -> bytes:
         """A picture in pixels."""
-        from coat.viewer import exports
+        from coat.viewer import exports, files
 
-        return exports.to_png(self, file, limit)
+        drawn = exports.pixels(self, limit)
+        if file is not None:
+            files.write(file, drawn)
+        return drawn
 
     def to_dot(self, file: str | Path | None = None, limit: int | None = None) -> str:
         """The source of a picture by Graphviz."""
@@ -72,9 +77,12 @@ class Tree(search.Tree):
         return self._text("mermaid", file, limit)
 
     def _text(self, form: str, file: str | Path | None, limit: int | None = None) -> str:
-        from coat.viewer import exports
+        from coat.viewer import exports, files
 
-        return exports.to_text(form, self, file, limit)
+        text = exports.text(form, self, limit)
+        if file is not None:
+            files.write(file, text)
+        return text
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """In a notebook: the viewer where its kernel runs, and a picture."""
@@ -121,12 +129,23 @@ def load(file: Path) -> tuple[dict[str, Any], Tree]:
         raise InputError(f"{file} is not a trace; `coat solve --trace FILE` writes one")
     if data["coat_trace"] != VERSION:
         raise InputError(f"{file} is a trace of version {data['coat_trace']}; this coat reads version {VERSION}")
-    for name in PARTS:
-        if not isinstance(data.get(name), PARTS[name]):
+    for name, kind in (PARTS | {name: kind for name, kind in LATER.items() if name in data}).items():
+        if not isinstance(data.get(name), kind):
             raise InputError(f"{file} is a damaged trace: its {name!r} is missing or something else")
     try:
         tree = Tree.from_dict(data)
+        _check(data, len(tree))
     except ValueError as error:
         raise InputError(f"{file} is a damaged trace: {error}") from error
     tree.about = {name: value for name, value in data.items() if name not in ("coat_trace", "nodes")}
     return data, tree
+
+
+def _check(data: Mapping[str, Any], nodes: int) -> None:
+    """Raises ValueError where what is told beside the tree of `nodes` nodes does not belong to it."""
+    for node in data.get("best", ()):
+        if not isinstance(node, int) or not 0 < node < nodes:
+            raise ValueError(f"{node!r} is no node of its best path")
+    for name, entries in {"edits": data.get("edits", []), **data["recalled"]}.items():
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise ValueError(f"{name!r} holds {str(entries)[:80]!r} where a list of entries belongs")

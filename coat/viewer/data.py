@@ -1,6 +1,6 @@
 """What a viewer is given: a tree and what is known of its run, as JSON-ready data."""
 
-import math
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,8 @@ def complete(snapshot: Mapping[str, Any]) -> View:
     """What `Solving.snapshot` gives or a trace holds, with what it lacks; every number is finite, or None."""
     data = DEFAULTS | {name: value for name, value in snapshot.items() if name in DEFAULTS or name == "nodes"}
     data["best"] = data["best"] or best_line(data["nodes"])
-    finite: View = _finite(data)
-    return finite
+    whole: View = finite(data)
+    return whole
 
 
 def best_line(nodes: list[dict[str, Any]]) -> list[int]:
@@ -72,9 +72,10 @@ def _line(nodes: list[dict[str, Any]], end: int) -> list[int]:
     return line[::-1]
 
 
-def _finite(data: Any) -> Any:
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    if isinstance(data, dict):
-        return {name: _finite(value) for name, value in data.items()}
-    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
+def finite(data: Any) -> Any:
+    """`data` as JSON can hold it, with None for the numbers that it has no word for.
+
+    >>> finite({"logprob": float("-inf"), "recalled": (1, 2)})
+    {'logprob': None, 'recalled': [1, 2]}
+    """
+    return json.loads(json.dumps(data), parse_constant=lambda _: None)

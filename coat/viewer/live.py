@@ -10,7 +10,7 @@ from coat.result import Result
 from coat.solving import Solving
 from coat.viewer.changes import changes
 from coat.viewer.commands import carry_out
-from coat.viewer.data import complete
+from coat.viewer.data import complete, finite
 from coat.viewer.widget import TreeWidget
 
 INTERVAL = 0.1
@@ -27,8 +27,8 @@ class LiveTree(TreeWidget):
 
     def __init__(self, search: Solving, by: str, **options: Any) -> None:
         self.search, self._by, self._handles = search, by, list[Any]()
-        self._sent = complete(search.snapshot())
-        super().__init__(data=self._sent, **options)
+        self._seen = search.snapshot()
+        super().__init__(data=complete(self._seen), **options)
         self._commands = ThreadPoolExecutor(1, "coat-commands")
         self._looking = threading.Lock()
         self.on_msg(self._heard)
@@ -50,7 +50,7 @@ class LiveTree(TreeWidget):
     def _show(self, _: Any) -> None:
         """Send everything, to a view that is new."""
         with self._looking:
-            self.send({"kind": "update", "changes": self._sent})
+            self.send({"kind": "update", "changes": complete(self._seen)})
 
     def _carry_out(self, command: Any) -> None:
         try:
@@ -64,10 +64,10 @@ class LiveTree(TreeWidget):
     def _look(self) -> None:
         """Send what changed since the last look."""
         with self._looking:
-            now = complete(self.search.snapshot())
-            if found := changes(self._sent, now):
-                self.send({"kind": "update", "changes": found})
-            self._sent = now
+            now = self.search.snapshot()
+            if found := changes(self._seen, now):
+                self.send({"kind": "update", "changes": finite(found)})
+            self._seen = now
 
     def _follow(self) -> None:
         while not self.search.done:
@@ -79,7 +79,7 @@ class LiveTree(TreeWidget):
         except CoatError as error:
             self.send({"kind": "reply", "error": f"the search failed: {error}"})
         self._look()
-        self.data = self._sent
+        self.data = complete(self._seen)
         for handle in self._handles:
             handle.update(self._repr_mimebundle_(), raw=True)
 

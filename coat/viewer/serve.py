@@ -21,6 +21,12 @@ HEADERS = {
 }
 
 
+class Server(ThreadingHTTPServer):
+    """A thread a request; a port that somebody else listens on is never shared, which Windows would allow."""
+
+    allow_reuse_address = sys.platform != "win32"
+
+
 def serve(trace: Path, port: int = 0, *, show: bool = False) -> None:
     """Serve the viewer of `trace` on 127.0.0.1 until Ctrl-C, and print its address; `show` opens the browser.
 
@@ -82,7 +88,7 @@ def make_server(page: Callable[[], str], port: int = 0) -> ThreadingHTTPServer:
             """Say nothing of single requests."""
 
     try:
-        server = ThreadingHTTPServer((HOST, port), Handler)
+        server = Server((HOST, port), Handler)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
         raise InputError(f"cannot serve on port {port}: {reason}; name another with --port, or leave it out") from error

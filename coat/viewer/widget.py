@@ -1,6 +1,7 @@
 """The viewer as a notebook's widget; needs anywidget, and is imported where a widget is wanted."""
 
 from typing import Any
+from uuid import uuid4
 
 from coat.errors import InputError
 from coat.viewer.data import View
@@ -23,7 +24,13 @@ class TreeWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     _esm = script()
     data = traitlets.Dict().tag(sync=True)
+    key = traitlets.Unicode().tag(sync=True)
     height = traitlets.Int(560).tag(sync=True)
+
+    @traitlets.default("key")
+    def _key(self) -> str:
+        """What tells the browser that two views are of one widget."""
+        return uuid4().hex
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """The widget, the picture where no kernel runs, and a few words where there is neither."""

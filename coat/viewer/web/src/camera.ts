@@ -83,14 +83,14 @@ export class Camera {
     this.go(x, y, k);
   }
 
-  /** Move as little as brings `box` into view. */
+  /** Move as little as brings `box` into view; one that is far away comes to the middle. */
   reveal(box: Box): void {
     this.touched = true;
     const { k } = this.transform;
     const seen = this.view;
     const margin = 16 / k;
-    const x = nearest(box.left - margin, box.right + margin, seen.left, seen.right);
-    const y = nearest(box.top - margin, box.bottom + margin, seen.top, seen.bottom);
+    const x = shiftTo(box.left - margin, box.right + margin, seen.left, seen.right);
+    const y = shiftTo(box.top - margin, box.bottom + margin, seen.top, seen.bottom);
     if (x !== 0 || y !== 0) this.zoom.translateBy(this.target, -x, -y);
   }
 
@@ -100,7 +100,8 @@ export class Camera {
 }
 
 /** How far a window must move so that it holds an interval; its beginning where it cannot hold all. */
-function nearest(low: number, high: number, from: number, to: number): number {
-  if (low < from || high - low > to - from) return low - from;
-  return high > to ? high - to : 0;
+function shiftTo(low: number, high: number, from: number, to: number): number {
+  const size = to - from;
+  const by = low < from || high - low > size ? low - from : high > to ? high - to : 0;
+  return Math.abs(by) > size / 4 ? (low + high) / 2 - (from + to) / 2 : by;
 }

@@ -25,7 +25,6 @@ export function details(id: number, store: Store, forget: ((fact: number) => voi
   const said = tags(node, store);
   if (id > 0 && store.best.has(id)) said.unshift("\u2605 best path");
   return [
-    h("h2", {}, id === 0 ? "Question" : `Step ${id}`),
     said.length ? h("p", { class: "tags" }, ...said.map((tag) => h("span", { class: "tag" }, visible(tag)))) : null,
     h("p", { class: "whole", dir: "auto" }, visible(text) || "(empty)"),
     figures(node),
@@ -93,7 +92,7 @@ export function edits(store: Store, go: (node: number) => void): HTMLElement | n
   const entry = (edit: Edit): HTMLElement => {
     const nodes = [edit.node, edit.new].filter((id): id is number => typeof id === "number" && store.has(id));
     const links = nodes.map((id) => h("button", { type: "button", class: "link", click: () => go(id) }, `step ${id}`));
-    return h("li", {}, h("bdi", {}, visible(edit.by)), ` ${DID[edit.do] ?? visible(edit.do)} `, ...between(links), more(edit), when(edit));
+    return h("li", {}, h("bdi", {}, visible(edit.by)), ` ${DID[edit.do] ?? visible(edit.do)} `, ...between(links), " ", more(edit), when(edit));
   };
   return h("section", {}, h("h2", {}, `Edits (${found.length})`), h("ol", { class: "edits" }, ...found.map(entry)));
 }
@@ -108,7 +107,7 @@ function more(edit: Edit): HTMLElement | string {
     return parts.filter((each) => each).join(", ");
   }
   if (edit.text) return h("q", { dir: "auto" }, visible(edit.text));
-  return typeof edit.fact === "number" ? `${edit.fact}` : "";
+  return typeof edit.fact === "number" ? `(${edit.fact})` : "";
 }
 
 function when(edit: Edit): HTMLElement {

@@ -1,26 +1,27 @@
 /** The drawing of one place of the tree. */
 
 import { s, set } from "./dom";
-import { COLUMN } from "./layout";
+import { ROW } from "./layout";
 import type { Place } from "./layout";
 import { colour, described, figures, kind, outline, shape, tags } from "./marks";
 import type { Store } from "./store";
 import { worth } from "./store";
 import { clamped } from "./text";
 
-const WIDTH = COLUMN - 60;
+/** The most that a label takes. */
+const WIDTH = 200;
 /** From the middle of a mark to its label. */
 export const LABEL = 16;
 
 const widths = new Map<string, number>();
 const ruler = document.createElement("canvas").getContext("2d");
 
-/** The width of `text` on a label's first line, in pixels at scale 1. */
+/** The width of `text` on a label's first line, in bold, in pixels at scale 1. */
 function width(text: string): number {
   let known = widths.get(text);
   if (known === undefined) {
-    if (ruler) ruler.font = "12.5px system-ui, sans-serif";
-    known = ruler ? ruler.measureText(text).width : 6.5 * text.length;
+    if (ruler) ruler.font = "600 13.5px system-ui, sans-serif";
+    known = ruler ? ruler.measureText(text).width : 7.5 * text.length;
     if (widths.size > 20_000) widths.clear();
     widths.set(text, known);
   }
@@ -45,7 +46,7 @@ export function label(text: string): string {
   return cut;
 }
 
-export function words(place: Place, store: Store): [string, string] {
+export function words(place: Pick<Place, "id" | "more">, store: Store): [string, string] {
   if (place.more > 0) return [`+${place.more}`, ""];
   const node = store.get(place.id);
   const text = place.id === 0 ? store.data.question || "the question" : node.step.text;
@@ -53,9 +54,9 @@ export function words(place: Place, store: Store): [string, string] {
 }
 
 /** Where the label of a place ends, so that the lines to its children can begin there. */
-export function end(place: Place, store: Store): number {
+export function end(place: Pick<Place, "id" | "more">, store: Store): number {
   const [first, second] = words(place, store);
-  return LABEL + Math.max(width(first), width(second) * 0.84) + 6;
+  return LABEL + Math.max(width(first), width(second) * 0.83) + 6;
 }
 
 /** Everything that the drawing of a place depends on: it is drawn again when this changes. */
@@ -82,9 +83,10 @@ export function parts(place: Place, store: Store, far: boolean): SVGElement[] {
   if (far) return [mark];
   const [first, second] = words(place, store);
   const made: SVGElement[] = [
+    s("rect", { class: "area", x: -14, y: -ROW / 2 + 2, width: 14 + end(place, store), height: ROW - 4 }),
     mark,
     s("text", { class: "words", x: LABEL, y: -1 }, first),
-    s("text", { class: "figures", x: LABEL, y: 13 }, second),
+    s("text", { class: "figures", x: LABEL, y: 14 }, second),
   ];
   const facts = store.facts(place.id).length;
   if (facts > 0) {

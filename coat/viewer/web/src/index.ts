@@ -32,21 +32,39 @@ interface Model {
 
 type Message = { kind: "update"; changes: Changes } | ({ kind: "reply" } & Reply);
 
+/** Viewers by the key of their model: a view that is made anew takes up the one that is in no page any more. */
+const viewers = new Map<string, { place: HTMLElement; handle: Handle }>();
+const PATIENCE = 5000;
+
 /** What anywidget calls for every view of a model; the result ends the view. */
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
-  const place = document.createElement("div");
-  el.append(place);
-  const height = (model.get("height") as number | undefined) ?? 560;
-  const viewer = mount(place, model.get("data") as Snapshot, { height, send: (command) => model.send(command) });
+  const key = model.get("key") as string;
+  const known = viewers.get(key);
+  const viewer = known && !known.place.isConnected ? known : begin(model);
+  viewers.set(key, viewer);
+  el.append(viewer.place);
   const heard = (message: Message): void => {
-    if (message.kind === "update") viewer.update(message.changes);
-    else if (message.kind === "reply") viewer.reply(message);
+    if (message.kind === "update") viewer.handle.update(message.changes);
+    else if (message.kind === "reply") viewer.handle.reply(message);
   };
   model.on("msg:custom", heard);
+  model.send({ do: "show" });
   return () => {
     model.off("msg:custom", heard);
-    viewer.destroy();
+    viewer.place.remove();
+    setTimeout(() => {
+      if (viewer.place.isConnected) return;
+      viewer.handle.destroy();
+      if (viewers.get(key) === viewer) viewers.delete(key);
+    }, PATIENCE);
   };
+}
+
+function begin(model: Model): { place: HTMLElement; handle: Handle } {
+  const place = document.createElement("div");
+  const height = (model.get("height") as number | undefined) ?? 560;
+  const send = (command: unknown): void => model.send(command);
+  return { place, handle: mount(place, model.get("data") as Snapshot, { height, send }) };
 }
 
 export default { render };

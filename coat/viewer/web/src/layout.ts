@@ -5,7 +5,6 @@ import type { Store } from "./store";
 import type { Shown } from "./visible";
 
 export const ROW = 44;
-export const COLUMN = 250;
 
 /** A place in the picture: a node, or (`more` > 0) the stub that stands for the hidden ones below node `id`. */
 export interface Place {
@@ -27,8 +26,8 @@ interface Item {
   more: number;
 }
 
-/** The places in the order in which a reader goes down the tree. */
-export function arrange(store: Store, shown: Shown): Place[] {
+/** The places in the order in which a reader goes down the tree; a level of it is `column` wide. */
+export function arrange(store: Store, shown: Shown, column: number): Place[] {
   const below = ({ id, more }: Item): Item[] => {
     if (more > 0) return [];
     const kids = store.kids(id).filter((child) => shown.nodes.has(child));
@@ -37,7 +36,7 @@ export function arrange(store: Store, shown: Shown): Place[] {
     return hidden ? [...items, { id, more: hidden }] : items;
   };
   const root = tree<Item>()
-    .nodeSize([ROW, COLUMN])
+    .nodeSize([ROW, column])
     .separation((one, other) => (one.parent === other.parent ? 1 : 1.15))(hierarchy<Item>({ id: 0, more: 0 }, below));
   const places = new Map<unknown, Place>();
   root.eachBefore((point) => {

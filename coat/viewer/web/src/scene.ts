@@ -4,7 +4,7 @@ import { Camera } from "./camera";
 import type { Box } from "./camera";
 import { s, set } from "./dom";
 import { annotate, end, parts, signature } from "./glyph";
-import { arrange, COLUMN, ROW } from "./layout";
+import { arrange, ROW } from "./layout";
 import type { Place } from "./layout";
 import type { Store } from "./store";
 import { choose } from "./visible";
@@ -40,6 +40,7 @@ export class Scene {
   private layer = s("g");
   private world = s("g", {}, this.ring, this.links, this.dying, this.path, this.layer);
   private frame = 0;
+  private column = 0;
 
   constructor(
     private store: Store,
@@ -69,7 +70,8 @@ export class Scene {
   /** Choose anew what is shown and lay it out. */
   arrange(): void {
     this.shown = choose(this.store, this.view, this.shown.nodes);
-    this.places = arrange(this.store, this.shown);
+    this.column = this.widest();
+    this.places = arrange(this.store, this.shown, this.column);
     this.byKey = new Map(this.places.map((place) => [place.key, place]));
     set(this.links, "d", this.lines((place) => !this.onBest(place) && !this.isDead(place)));
     set(this.dying, "d", this.lines((place) => !this.onBest(place) && this.isDead(place)));
@@ -92,7 +94,7 @@ export class Scene {
     const box = this.bounds(this.places);
     const line = this.bounds(best);
     const small = (box.right - box.left) * 0.7 < this.camera.width && (box.bottom - box.top) * 0.7 < this.camera.height;
-    this.camera.show(small ? box : { ...line, left: box.left }, small ? 0 : 0.7);
+    this.camera.show(small ? box : { ...line, left: box.left }, small ? 0 : 0.75);
   }
 
   reveal(key: string): void {
@@ -108,7 +110,7 @@ export class Scene {
     const active = this.active();
     const wanted = new Set<string>();
     for (const place of this.places) {
-      if (place.key !== active && !inside(place, seen)) continue;
+      if (place.key !== active && !inside(place, seen, this.column)) continue;
       wanted.add(place.key);
       this.show(place, k < FAR, place.key === active);
     }
@@ -174,19 +176,26 @@ export class Scene {
     return path;
   }
 
+  /** The width that the longest label needs, in steps, so that it seldom changes. */
+  private widest(): number {
+    let most = 60;
+    for (const id of this.shown.nodes) most = Math.max(most, end({ id, more: 0 }, this.store));
+    return Math.ceil((most + 44) / 20) * 20;
+  }
+
   private bounds(places: Place[]): Box {
     const xs = places.map((place) => place.x);
     const ys = places.map((place) => place.y);
     return {
       left: Math.min(...xs) - 20,
-      right: Math.max(...xs) + COLUMN - 40,
+      right: Math.max(...xs) + this.column - 36,
       top: Math.min(...ys) - ROW / 2,
       bottom: Math.max(...ys) + ROW / 2,
     };
   }
 }
 
-function inside(place: Place, seen: Box): boolean {
-  const [across, down] = [place.x + COLUMN > seen.left && place.x - 30 < seen.right, ROW];
-  return across && place.y + down > seen.top && place.y - down < seen.bottom;
+function inside(place: Place, seen: Box, column: number): boolean {
+  const across = place.x + column > seen.left && place.x - 30 < seen.right;
+  return across && place.y + ROW > seen.top && place.y - ROW < seen.bottom;
 }

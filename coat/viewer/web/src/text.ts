@@ -2,9 +2,9 @@
 
 const LINE = 42;
 
-/** `text` with control codes and marks of writing direction as visible symbols; line ends and tabs stay. */
-export function visible(text: string): string {
-  return text
+/** `text`, whatever a file holds in its place, with control codes and marks of writing direction as visible symbols; line ends and tabs stay. */
+export function visible(text: unknown): string {
+  return String(text ?? "")
     .replace(/[\u0000-\u0008\u000b-\u001f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
     .replace(/\u007f/g, "\u2421")
     .replace(/[\u0080-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g, code);
@@ -16,7 +16,7 @@ function code(char: string): string {
 
 /** `text` in one line of at most `length` characters, isolated from the writing direction of what follows. */
 export function clamped(text: string, length = LINE): string {
-  const line = visible(text.slice(0, 8 * length).replace(/\s+/g, " ").trim());
+  const line = visible(String(text ?? "").slice(0, 8 * length).replace(/\s+/g, " ").trim());
   const characters = graphemes(line, length + 1);
   const cut = characters.length > length || text.length > 8 * length;
   return `\u2068${characters.slice(0, length).join("").trimEnd()}${cut ? "\u2026" : ""}\u2069`;
@@ -32,8 +32,8 @@ function graphemes(line: string, most: number): string[] {
 }
 
 /** A number with two decimals; a dash where there is none. */
-export function decimal(value: number | null | undefined, digits = 2): string {
-  return value === null || value === undefined ? "\u2013" : value.toFixed(digits);
+export function decimal(value: unknown, digits = 2): string {
+  return typeof value === "number" ? value.toFixed(digits) : "\u2013";
 }
 
 /** A count with separators of thousands. */

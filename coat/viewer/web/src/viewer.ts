@@ -33,8 +33,10 @@ export class Viewer {
   /** The key of the chosen place. */
   active = "node0";
   private root = h("div", { class: "coat" });
-  private chosen = h("section", { class: "chosen" });
-  private forms = h("div");
+  private forms = h("div", { class: "forms" });
+  private about = h("div");
+  private title = h("h2");
+  private chosen = h("section", { class: "chosen" }, this.title, this.forms, this.about);
   private run = h("div");
   private done = h("div");
   private side = h("aside", { class: "side", tabindex: 0, "aria-label": "Details" }, this.chosen);
@@ -179,8 +181,8 @@ export class Viewer {
     const steers = send !== null && store.data.steerable && store.data.state !== "done";
     if (changed("details", `${steers}${id}${detailsOf(id, store)}`)) {
       const forget = steers ? (fact: number) => send({ do: "forget_fact", fact }) : null;
-      const [title, ...rest] = details(id, store, forget);
-      this.chosen.replaceChildren(title!, this.forms, ...rest);
+      say(this.title, id === 0 ? "Question" : `Step ${id}`);
+      this.about.replaceChildren(...details(id, store, forget));
     }
     if (changed("forms", `${steers} ${steeringOf(id, store)}`)) {
       this.forms.replaceChildren(...[steers ? steering(id, store, send) : null, this.folding(id)].filter((each) => each !== null));

@@ -4,7 +4,7 @@ import type { Store } from "./store";
 import { worth } from "./store";
 
 /** Nodes shown of themselves, and at most, whatever is expanded. */
-const USUAL = 90;
+const USUAL = 70;
 const MOST = 200;
 /** Children that expanding shows at once. */
 export const MORE = 12;
