@@ -9,8 +9,8 @@ from coat.judging import next_turn
 from coat.models import LanguageModel, Prompt, Text
 from coat.problem import Problem
 from coat.result import answer_of
-from coat.tasks import Task
-from coat.thoughts import ENDS, STEP_END, Thoughts, begun
+from coat.tasks import Notated, Task
+from coat.thoughts import ENDS, STEP_END, Thoughts, begun, said
 from coat.trace import Hit, Tree
 from coat.usage import Usage
 from search import Expand, Node, Step
@@ -100,6 +100,9 @@ class Paths:
         step = node.step
         before = Expand(node.parent, 1, move=step.move, about=step.about, told=step.told)
         piece = self.thoughts.piece(self.steps(node)) if step.model == self._number else Text(step.text)
+        if isinstance(piece, Text) and isinstance(self.task, Notated):
+            path = said(self.steps(self.tree[node.parent]))
+            piece = Text(self.task.notated(self.problem, path, piece.text))
         return (*self.before(before), piece)
 
     def before(self, request: Expand) -> Prompt:

@@ -16,6 +16,8 @@ from coat.journal import Run
 from coat.models import Completion
 from coat.paths import Paths
 from coat.settings import Settings, is_kind
+from coat.tasks import Notated
+from coat.thoughts import said
 from memory import AssociativeMemoryError
 from search import Budget, Node, Step, steering
 
@@ -86,6 +88,7 @@ class Steering:
         self.live = asyncio.Event()
         self.obeyed = strategies.get(settings.strategy).steered
         self._tree, self._steps, self._read = paths.tree, paths.steps, read
+        self._problem, self._task = paths.problem, paths.task
         self._run, self._budget = run, budget
         self._memory, self._strategy = associations, settings.strategy
         self._over = ""
@@ -161,10 +164,12 @@ class Steering:
         text, parent = edit["text"], self._above(edit)
         if not isinstance(text, str) or not text.strip():
             raise InputError("a thought needs a text")
+        steps, text = self._steps(parent), text.strip()
         try:
-            step = self._read(self._steps(parent), Completion(text.strip(), (), None, 0, "stop"))
+            written = self._task.notated(self._problem, said(steps), text) if isinstance(self._task, Notated) else text
+            step = self._read(steps, Completion(written, (), None, 0, "stop"))
         except IllegalStepError as error:
-            raise InputError(f"{text.strip()!r} is no step here: {error}") from error
+            raise InputError(f"{text!r} is no step here: {error}") from error
         for child in parent.children:
             if self._tree[child].step.text == step.text and self._tree[child].step.action == step.action:
                 raise InputError(f"node {child} says that already")

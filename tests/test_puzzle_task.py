@@ -173,3 +173,21 @@ def test_the_task_brings_settings_that_a_user_may_change() -> None:
         with coat.start("4 9 10 13", task="game24", model=model, tokens=100, **given) as solving:
             assert solving.settings.width == width
             solving.wait()
+
+
+@pytest.mark.parametrize(
+    ("path", "step", "written"),
+    [
+        ([], "13 - 9 = 4", "13-9=4:4,10"),
+        ([], "13-9=4:4,10", "13-9=4:4,10"),
+        ([], "9 + 4 = 13 (left: 10, 13, 13)", "9+4=13:10,13"),
+        (["13 - 9 = 4", "10 - 4 = 6"], "6 * 4 = 24", "6*4=24"),
+    ],
+)
+def test_what_a_person_writes_is_brought_into_the_notation(path: list[str], step: str, written: str) -> None:
+    task = Puzzle("game24", 24, "<backtrack>")
+    problem = task.read("4 9 10 13")
+    assert task.notated(problem, path, step) == written
+    assert task.parse(problem, path, written)[1] == step.partition(" (")[0].replace("13-9=4:4,10", "13 - 9 = 4")
+    with pytest.raises(IllegalStepError, match="uses 5, which is not left"):
+        task.notated(problem, [], "5 + 4 = 9")

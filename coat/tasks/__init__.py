@@ -28,6 +28,7 @@ from coat.tasks.math500 import Math500
 from coat.tasks.multihop import HotpotQA, MuSiQue, TwoWiki
 from coat.tasks.puzzle import Puzzle, Unruled
 from coat.tasks.qa import QuestionAnswering
+from coat.tasks.sudoku import Sudoku
 from coat.tasks.trip import TripPlanning
 from coat.tasks.writing import Writing
 from search import Action
@@ -140,6 +141,19 @@ class Programs(Protocol):
         ...
 
 
+@runtime_checkable
+class Notated(Protocol):
+    """What a task offers beside, whose model writes steps in a notation that is not the one that is shown."""
+
+    def notated(self, problem: Problem, path: Sequence[str], step: str) -> str:
+        """`step` after `path`, as it is shown or in the notation already, as the model would write it.
+
+        Raises:
+            IllegalStepError: it is no step.
+        """
+        ...
+
+
 TASKS: dict[str, Callable[[], Task]] = {
     "game24": lambda: Arithmetic("game24", target=24),
     "countdown": lambda: Arithmetic("countdown"),
@@ -154,6 +168,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "2wikimultihopqa": TwoWiki,
     "blocksworld": Blocksworld,
     "cube2x2": Cube2x2,
+    "sudoku": Sudoku,
     "binpacking": BinPacking,
     "calendar": Calendar,
     "trip": TripPlanning,

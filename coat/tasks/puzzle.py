@@ -74,6 +74,18 @@ class Puzzle(Arithmetic):
             raise IllegalStepError(f"{text!r} is wrong about the numbers that are left")
         return action, step
 
+    def notated(self, problem: Problem, path: Sequence[str], step: str) -> str:
+        """`13 - 9 = 4` as `13-9=4:4,10`: without spaces, and with the other numbers left, ascending.
+
+        Raises:
+            IllegalStepError: it is no step.
+        """
+        if step == self._backtrack or LINE.fullmatch(step):
+            return step
+        *others, _ = self.left(problem, [*path, step])
+        left = ",".join(map(str, sorted(others)))
+        return step.partition("(")[0].replace(" ", "") + (f":{left}" if left else "")
+
     def possible(self, problem: Problem, path: Sequence[str]) -> Callable[[str], bool]:
         """Whether the operands are there, the result is right, and the numbers left are those that are left, so far."""
         left = [str(number) for number in self.left(problem, path)]
