@@ -32,16 +32,19 @@ class LiveTree(TreeWidget):
         self._commands = ThreadPoolExecutor(1, "coat-commands")
         self._looking = threading.Lock()
         self.on_msg(self._heard)
-        threading.Thread(target=self._follow, name="coat-watch", daemon=True).start()
+        self._following = threading.Thread(target=self._follow, name="coat-watch", daemon=True)
+        self._following.start()
 
     @property
     def result(self) -> Result:
-        """The result, once it is there.
+        """The result, once it is there and shown.
 
         Raises:
             CoatError: what the search failed with.
         """
-        return self.search.wait()
+        result = self.search.wait()
+        self._following.join()
+        return result
 
     def _heard(self, _: Any, command: Any, buffers: Any) -> None:
         """A message from the browser; what takes time is not done on the kernel's own thread."""
