@@ -180,6 +180,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 def chart(rows: Sequence[dict[str, Any]], title: str) -> "Figure":
     """Accuracy against tokens a problem, a line for each strategy and model."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -195,6 +196,8 @@ def chart(rows: Sequence[dict[str, Any]], title: str) -> "Figure":
         axes.errorbar([_tokens(row) for row in points], accuracies, errors, marker=marker, capsize=3, label=label)
     axes.set(xlabel="tokens a problem (generated and scored)", ylabel="share right, 95 % Wilson interval", title=title)
     axes.set_xscale("log")
+    axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 3, 5, 7)), major_formatter=StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
