@@ -46,7 +46,8 @@ def view(
     if show and html is not None:
         import webbrowser
 
-        webbrowser.open(html.resolve().as_uri())
+        if not webbrowser.open(html.resolve().as_uri()):
+            raise InputError(f"no browser opens here; {html} is written, open it yourself")
     if served:
         from coat.viewer import serve as server
 

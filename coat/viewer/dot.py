@@ -1,13 +1,12 @@
 """A tree in the language of Graphviz."""
 
+from coat.viewer.cards import wrapped
 from coat.viewer.data import View, worth
-from coat.viewer.looks import clamp, colour, kind, note, whole
+from coat.viewer.looks import colour, kind, note, whole
 from coat.viewer.selection import select
 
 LIMIT = 200
 """The most nodes that are told unless more are asked for."""
-LONGEST = 120
-"""Characters of a step's text."""
 SHAPES = {"step": "box", "answer": "diamond", "dead": "box", "step back": "triangle", "by a person": "note"}
 
 
@@ -23,7 +22,7 @@ def dot(view: View, limit: int = LIMIT) -> str:
     graph = graphviz.Digraph("tree", graph_attr={"rankdir": "LR"}, node_attr={"fontsize": "10", "style": "rounded"})
     for own in chosen.ids:
         node = view["nodes"][own]
-        text = clamp(node["step"]["text"] if own else view["question"], LONGEST)
+        text = "\n".join(wrapped(node["step"]["text"] if own else view["question"]))
         below = note(node, chosen.hidden.get(own, 0))
         style = "dashed" if kind(node) in ("dead", "step back") else "bold" if own in best else "solid"
         graph.node(
@@ -41,8 +40,9 @@ def dot(view: View, limit: int = LIMIT) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` so that Graphviz shows it as it is: it reads escapes, line ends, and the names of HTML's characters."""
+    """`text` so that Graphviz shows it as it is: it reads escapes, HTML, and the names of HTML's characters."""
     import graphviz
 
-    escaped: str = graphviz.escape(text.replace("&", "&amp;"))
-    return escaped.replace("\n", "\\n")
+    escaped = graphviz.escape(text.replace("&", "&amp;")).replace("\n", "\\n")
+    plain: str = graphviz.nohtml(escaped)
+    return plain

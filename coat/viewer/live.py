@@ -32,19 +32,17 @@ class LiveTree(TreeWidget):
         self._commands = ThreadPoolExecutor(1, "coat-commands")
         self._looking = threading.Lock()
         self.on_msg(self._heard)
-        self._following = threading.Thread(target=self._follow, name="coat-watch", daemon=True)
-        self._following.start()
+        self._follower = threading.Thread(target=self._follow, name="coat-watch", daemon=True)
+        self._follower.start()
 
     @property
     def result(self) -> Result:
-        """The result, once it is there and shown.
+        """The result, once it is there.
 
         Raises:
             CoatError: what the search failed with.
         """
-        result = self.search.wait()
-        self._following.join()
-        return result
+        return self.search.wait()
 
     def _heard(self, _: Any, command: Any, buffers: Any) -> None:
         """A message from the browser; what takes time is not done on the kernel's own thread."""

@@ -30,7 +30,8 @@ def mermaid(view: View, limit: int = LIMIT) -> str:
         text = clamp(node["step"]["text"] if own else view["question"], LONGEST)
         below = note(node, chosen.hidden.get(own, 0))
         opening, closing = SHAPES[kind(node)]
-        lines.append(f'  n{own}{opening}"{_escaped(text)}<br/>{_escaped(below)}"{closing}')
+        label = "<br/>".join(_escaped(each) for each in (text, below) if each)
+        lines.append(f'  n{own}{opening}"{label or " "}"{closing}')
         dashed = ",stroke-dasharray:4 3" if kind(node) in ("dead", "step back") else ""
         lines.append(f"  style n{own} stroke:{colour(worth(node))},stroke-width:{4 if own in best else 2}px{dashed}")
         if own:
@@ -41,9 +42,12 @@ def mermaid(view: View, limit: int = LIMIT) -> str:
 def _escaped(text: str) -> str:
     """`text` so that Mermaid reads nothing in it: what is no letter, digit or space is named by its number.
 
+    A backslash before an n would still break the line, and gets a space of no width after it.
+
     >>> _escaped('a "b" <c> 1. end;')
     'a #34;b#34; #60;c#62; 1#46; end#59;'
     """
+    apart = text.replace("\\n", "\\\u200bn")
     return "".join(
-        "<br/>" if char == "\n" else char if char.isalnum() or char == " " else f"#{ord(char)};" for char in text
+        "<br/>" if char == "\n" else char if char.isalnum() or char == " " else f"#{ord(char)};" for char in apart
     )

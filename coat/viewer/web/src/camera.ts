@@ -68,7 +68,12 @@ export class Camera {
   shift(x: number, y: number): void {
     this.touched = true;
     const { k } = this.transform;
-    this.zoom.translateBy(this.target, x / k, y / k);
+    this.drift(x / k, y / k);
+  }
+
+  /** Move the picture by so much of the world. */
+  drift(x: number, y: number): void {
+    if (x !== 0 || y !== 0) this.zoom.translateBy(this.target, x, y);
   }
 
   /** Show all of `box`, but no larger than life and no smaller than `least`; what is too large begins at its left. */
@@ -91,7 +96,7 @@ export class Camera {
     const margin = 16 / k;
     const x = shiftTo(box.left - margin, box.right + margin, seen.left, seen.right);
     const y = shiftTo(box.top - margin, box.bottom + margin, seen.top, seen.bottom);
-    if (x !== 0 || y !== 0) this.zoom.translateBy(this.target, -x, -y);
+    this.drift(-x, -y);
   }
 
   private go(x: number, y: number, k: number): void {

@@ -12,6 +12,8 @@ import type { Shown, View } from "./visible";
 
 /** Below this scale there are no labels. */
 const FAR = 0.42;
+/** The least scale at which the picture is shown unless a person asks for less. */
+const READABLE = 0.72;
 
 interface Drawn {
   group: SVGGElement;
@@ -67,12 +69,15 @@ export class Scene {
     return this.byKey.get(key);
   }
 
-  /** Choose anew what is shown and lay it out. */
+  /** Choose anew what is shown and lay it out; what is chosen stays where it is on the screen. */
   arrange(): void {
+    const was = this.byKey.get(this.active());
     this.shown = choose(this.store, this.view, this.shown.nodes);
     this.column = this.widest();
     this.places = arrange(this.store, this.shown, this.column);
     this.byKey = new Map(this.places.map((place) => [place.key, place]));
+    const now = this.byKey.get(this.active());
+    if (was && now && this.camera.touched) this.camera.drift(was.x - now.x, was.y - now.y);
     set(this.links, "d", this.lines((place) => !this.onBest(place) && !this.isDead(place)));
     set(this.dying, "d", this.lines((place) => !this.onBest(place) && this.isDead(place)));
     set(this.path, "d", this.lines((place) => this.onBest(place)));
@@ -90,11 +95,24 @@ export class Scene {
 
   /** The first view: the whole tree where it can be read, or else the best path from its beginning. */
   home(): void {
-    const best = this.places.filter((place) => this.onBest(place) || place.id === 0);
     const box = this.bounds(this.places);
-    const line = this.bounds(best);
-    const small = (box.right - box.left) * 0.7 < this.camera.width && (box.bottom - box.top) * 0.7 < this.camera.height;
-    this.camera.show(small ? box : { ...line, left: box.left }, small ? 0 : 0.75);
+    if (this.readable(box)) return this.camera.show(box, 0);
+    const line = this.bounds(this.places.filter((place) => this.onBest(place) || place.id === 0));
+    this.camera.show({ ...line, left: box.left }, READABLE);
+  }
+
+  /** Keep up with a tree that grows: move only where not all of it is in view, nor the end of its best path. */
+  follow(): void {
+    const box = this.bounds(this.places);
+    const last = this.byKey.get(`node${this.store.data.best.at(-1) ?? 0}`);
+    if (this.readable(box) || !last || !within(this.bounds([last]), this.camera.view)) this.home();
+    else this.draw();
+  }
+
+  /** Whether all of `box` fits into the picture in letters that can be read. */
+  private readable(box: Box): boolean {
+    const { width, height } = this.camera;
+    return (box.right - box.left) * READABLE < width && (box.bottom - box.top) * READABLE < height;
   }
 
   reveal(key: string): void {
@@ -198,4 +216,8 @@ export class Scene {
 function inside(place: Place, seen: Box, column: number): boolean {
   const across = place.x + column > seen.left && place.x - 30 < seen.right;
   return across && place.y + ROW > seen.top && place.y - ROW < seen.bottom;
+}
+
+function within(box: Box, seen: Box): boolean {
+  return box.left >= seen.left && box.right <= seen.right && box.top >= seen.top && box.bottom <= seen.bottom;
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./dom";
 import type { Store } from "./store";
-import type { Send } from "./types";
+import type { Command, Send } from "./types";
 
 /** What the forms of a node depend on: they are made anew, and lose what was typed, only when this changes. */
 export function steeringOf(id: number, store: Store): string {
@@ -46,7 +46,6 @@ function form(name: string, text: string, done: (text: string) => void, close: (
     event.preventDefault();
     if (!field.value.trim()) return;
     done(field.value);
-    close();
   };
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "Escape") close();
@@ -60,16 +59,21 @@ function form(name: string, text: string, done: (text: string) => void, close: (
   );
 }
 
+/** What was typed is kept until the search has taken it. */
+export function taken(forms: HTMLElement, command: Command): void {
+  const field = command.do === "add_fact" ? forms.querySelector<HTMLInputElement>(".fact-text") : null;
+  if (field) field.value = "";
+}
+
 /** The forms for a new fact and another budget. */
 export function settings(store: Store, send: Send): HTMLElement {
-  const fact = h("input", { type: "text", dir: "auto", required: true });
+  const fact = h("input", { type: "text", class: "fact-text", dir: "auto", required: true });
   const tokens = number(store.data.budget.tokens, 1);
   const seconds = number(store.data.budget.seconds, "any");
   const submitFact = (event: Event): void => {
     event.preventDefault();
     if (!fact.value.trim()) return;
     send({ do: "add_fact", text: fact.value });
-    fact.value = "";
   };
   const submitBudget = (event: Event): void => {
     event.preventDefault();

@@ -2,7 +2,10 @@
 
 const LINE = 42;
 
-/** `text`, whatever a file holds in its place, with control codes and marks of writing direction as visible symbols; line ends and tabs stay. */
+/**
+ * `text` with control codes and marks of writing direction as visible symbols; line ends and tabs stay. A file that
+ * somebody else wrote may hold anything in its place.
+ */
 export function visible(text: unknown): string {
   return String(text ?? "")
     .replace(/[\u0000-\u0008\u000b-\u001f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
@@ -18,7 +21,7 @@ function code(char: string): string {
 export function clamped(text: string, length = LINE): string {
   const line = visible(String(text ?? "").slice(0, 8 * length).replace(/\s+/g, " ").trim());
   const characters = graphemes(line, length + 1);
-  const cut = characters.length > length || text.length > 8 * length;
+  const cut = characters.length > length || String(text ?? "").length > 8 * length;
   return `\u2068${characters.slice(0, length).join("").trimEnd()}${cut ? "\u2026" : ""}\u2069`;
 }
 

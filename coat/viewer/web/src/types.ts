@@ -89,7 +89,7 @@ export type Command =
 
 export interface Reply {
   error?: string;
-  done?: unknown;
+  done?: Command;
 }
 
 export type Send = (command: Command) => void;

@@ -7,7 +7,7 @@ import { handle } from "./keys";
 import { help, legend } from "./legend";
 import { Live } from "./live";
 import { Scene } from "./scene";
-import { settings, steering, steeringOf } from "./steering";
+import { settings, steering, steeringOf, taken } from "./steering";
 import { Store } from "./store";
 import css from "./style.css";
 import { visible } from "./text";
@@ -15,6 +15,9 @@ import { follow } from "./theme";
 import type { Changes, Command, Reply, Send, Snapshot } from "./types";
 import { MORE } from "./visible";
 import type { View } from "./visible";
+
+/** How many of the chosen nodes stay shown. */
+const RECENT = 20;
 
 export interface Options {
   /** Takes a person's commands to the search; without it no steering is shown. */
@@ -25,7 +28,7 @@ export interface Options {
 
 export class Viewer {
   store: Store;
-  view: View = { chosen: 0, closed: new Set(), opened: new Map() };
+  view: View = { chosen: 0, recent: [], closed: new Set(), opened: new Map() };
   scene: Scene;
   finder: Finder;
   live: Live;
@@ -36,13 +39,15 @@ export class Viewer {
   private forms = h("div", { class: "forms" });
   private about = h("div");
   private title = h("h2");
-  private chosen = h("section", { class: "chosen" }, this.title, this.forms, this.about);
+  private fold = h("button", { type: "button", click: () => this.toggle(this.view.chosen) }, "Collapse or expand");
+  private chosen = h("section", { class: "chosen" }, this.title, this.forms, this.fold, this.about);
   private run = h("div");
   private done = h("div");
   private side = h("aside", { class: "side", tabindex: 0, "aria-label": "Details" }, this.chosen);
   private message = h("p", { class: "message", role: "status" });
   private question = h("h1", { dir: "auto" });
   private dialog = help();
+  private settings: HTMLElement = h("div");
   private known = { details: "", forms: "", run: "", edits: "" };
   private frame = 0;
   private placed = false;
@@ -81,6 +86,10 @@ export class Viewer {
   reply(reply: Reply): void {
     say(this.message, reply.error === undefined ? "" : visible(reply.error));
     set(this.message, "role", reply.error === undefined ? "status" : "alert");
+    if (!reply.done) return;
+    taken(this.settings, reply.done);
+    if (reply.done.do === "edit" || reply.done.do === "add") this.known.forms = "";
+    this.tell();
   }
 
   destroy(): void {
@@ -94,6 +103,7 @@ export class Viewer {
   choose(id: number): void {
     if (!this.store.has(id)) return;
     for (const each of this.store.up(id)) if (each !== id) this.view.closed.delete(each);
+    this.view.recent = [this.view.chosen, ...this.view.recent.filter((each) => each !== this.view.chosen)].slice(0, RECENT);
     this.view.chosen = id;
     this.active = `node${id}`;
     this.refresh();
@@ -167,7 +177,8 @@ export class Viewer {
 
   private place(): void {
     if (!this.scene.camera.width || !this.scene.camera.height) return;
-    if (!this.placed || !this.scene.camera.touched) this.scene.home();
+    if (!this.placed) this.scene.home();
+    else if (!this.scene.camera.touched) this.scene.follow();
     else this.scene.draw();
     this.placed = true;
   }
@@ -185,7 +196,7 @@ export class Viewer {
       this.about.replaceChildren(...details(id, store, forget));
     }
     if (changed("forms", `${steers} ${steeringOf(id, store)}`)) {
-      this.forms.replaceChildren(...[steers ? steering(id, store, send) : null, this.folding(id)].filter((each) => each !== null));
+      this.forms.replaceChildren(...[steers ? steering(id, store, send) : null].filter((each) => each !== null));
     }
     const { result, state, task, strategy, model } = store.data;
     if (changed("run", JSON.stringify([result, state, task, strategy, model, store.nodes.length, store.spent, steers]))) {
@@ -195,14 +206,8 @@ export class Viewer {
       this.done.replaceChildren(...[edits(store, (node) => this.choose(node))].filter((each) => each !== null));
     }
     this.settings.hidden = !steers;
+    this.fold.hidden = store.kids(id).length === 0;
   }
-
-  private folding(id: number): HTMLElement | null {
-    if (!this.store.kids(id).length) return null;
-    return h("button", { type: "button", click: () => this.toggle(id) }, "Collapse or expand");
-  }
-
-  private settings: HTMLElement = h("div");
 
   private compose(): void {
     const button = (name: string, title: string, press: () => void): HTMLElement =>

@@ -3,14 +3,16 @@
 import type { Store } from "./store";
 import { worth } from "./store";
 
-/** Nodes shown of themselves, and at most, whatever is expanded. */
-const USUAL = 70;
+/** Nodes shown of themselves, and at most, whatever is expanded; the path to the chosen one is always shown. */
+const USUAL = 50;
 const MOST = 200;
 /** Children that expanding shows at once. */
 export const MORE = 12;
 
 export interface View {
   chosen: number;
+  /** What was chosen before, the latest first. */
+  recent: number[];
   /** Closed by hand: nothing below is shown. */
   closed: Set<number>;
   /** How many children are shown at least, by parent, the latest last. */
@@ -32,7 +34,8 @@ export function choose(store: Store, view: View, before: Set<number>): Shown {
     if (store.up(id).some((each) => each !== id && view.closed.has(each))) return;
     for (const each of path) nodes.add(each);
   };
-  add(view.chosen, MOST);
+  add(view.chosen, Infinity);
+  for (const id of view.recent) add(id, MOST);
   for (const id of store.best) if (store.has(id)) add(id, MOST);
   if (store.data.pinned !== null && store.has(store.data.pinned)) add(store.data.pinned, MOST);
   for (const [parent, number] of [...view.opened].reverse()) {
