@@ -30,7 +30,7 @@ $(VENV)/.installed: pyproject.toml
 	@echo 'set(LLAMA_BUILD_COMMON OFF)' > '$(SLIM)'
 	@echo "Installing coat and building llama.cpp: about 4 minutes on two cores."
 	SKBUILD_NINJA_MAKE_FALLBACK=false CMAKE_ARGS="$(CMAKE_ARGS) -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_INCLUDE='$(SLIM)'" \
-	  $(BIN)/python -m pip install --quiet --editable ".[models,training,dev]"
+	  $(BIN)/python -m pip install --quiet --editable ".[models,notebook,training,dev]"
 	@touch $@
 
 solve: install

@@ -114,8 +114,8 @@ class Brain:
         return await asyncio.to_thread(self._memory.remember, list(facts), f"solved {self._task.name}", origins)
 
     async def weigh(self, node: Node, value: float, texts: Sequence[str]) -> tuple[float, dict[str, float]]:
-        """`value`, that of the steps `texts` to `node`, with β times F_a of what was recalled for it; and the parts."""
-        hits = self.hits.get(node.parent or 0, ())
+        """`value`, that of the steps `texts` to `node`, with β times F_a of what its path was told; and the parts."""
+        hits = [hit for each in self._tree.up(node.parent or 0) for hit in self.hits.get(each.id, ())]
         if self._memory is None or not hits:
             return value, {}
         associated = await asyncio.to_thread(self._memory.weigh, hits, texts[-1], texts[:-1])

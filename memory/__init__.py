@@ -6,6 +6,7 @@
     memory.recall(question, path, k=3)                  facts for a question and the path so far -> hits
     memory.forget(source="corpus.jsonl:7")              by id, source, document or age, for good -> how many
     memory.list(), .get(ids), .count(), .documents(), .export(file), .import_(file), .save(), .close()
+    memory.names(7), .links(7), .to_networkx()          what links facts: names, and the facts that share them
     memory.stats(), .verify(), .compact()               upkeep
 
     session = memory.session()                          the facts as they are now, for one search
@@ -42,7 +43,7 @@ from memory.errors import (
     UnknownFactError,
 )
 from memory.exchange import Exported
-from memory.maintenance import Absent, Compacted, Problem, Stats
+from memory.maintenance import Compacted, Problem, Stats
 from memory.naming import embedder
 from memory.recall import DEFAULT_THRESHOLD, Hit, Options, Query
 from memory.records import Entry, Fact, Update
@@ -51,7 +52,6 @@ from memory.session import Episode, Fate, Session
 
 __all__ = [
     "DEFAULT_THRESHOLD",
-    "Absent",
     "AssociativeMemory",
     "AssociativeMemoryError",
     "Compacted",

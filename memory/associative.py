@@ -71,7 +71,8 @@ class AssociativeMemory(Holdings, Scope):
             stored = self._facts.embedder()
             if embedder is None and stored:
                 near = self.path and self.path.absolute().parent
-                embedder = self._owned(naming.stored_embedder(stored[0], self._facts.place(), near, download=download))
+                place = self._facts.place()
+                embedder = self._owned(naming.StoredEmbedder(*stored, place, near, download=download))
             if embedder is None or isinstance(embedder, str):
                 embedder = self._owned(naming.embedder(embedder or default, download=download))
             check_embedder(self.path, stored, embedder.name)

@@ -110,7 +110,7 @@ class Database:
             if self.meta("schema") == "1":  # no other process did it in the meantime
                 for statement in _SECOND:
                     sql.execute(statement)
-                derived.add(sql, sql.execute("SELECT id, text FROM facts"))
+                derived.add(sql, sql.execute("SELECT id, text, source FROM facts"))
                 self.set_meta("schema", str(SCHEMA_VERSION))
 
     def _check_format(self) -> None:

@@ -27,7 +27,7 @@ class CorpusError(InputError):
 
 
 class UnknownFactError(InputError):
-    """An id that no fact has; nothing was forgotten."""
+    """An id that no fact has; nothing was changed."""
 
 
 class StorageError(AssociativeMemoryError):

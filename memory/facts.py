@@ -114,10 +114,13 @@ class FactStore:
         with self._database.transaction(write=False) as sql:
             return int(sql.execute("SELECT ifnull(max(id), 0) FROM facts").fetchone()[0])
 
-    def ids(self) -> list[int]:
-        """All ids, rising."""
+    def ids(
+        self, *, among: Iterable[int] | None = None, source: str | None = None, before: float | None = None
+    ) -> list[int]:
+        """All ids, rising, or those `among` some, of a source, added before a time, that there are facts of."""
+        where, values = _conditions(among, source, None, before)
         with self._database.transaction(write=False) as sql:
-            return [row[0] for row in sql.execute("SELECT id FROM facts ORDER BY id")]
+            return [row[0] for row in sql.execute(f"SELECT id FROM facts WHERE {where} ORDER BY id", values)]
 
     def facts(
         self,
@@ -245,7 +248,7 @@ class FactStore:
                 added = now if entry.added is None else entry.added
                 row = (entry.text, entry.source, added, key, vectors[key], entry.document, entry.origin)
                 known[key] = sql.execute(_INSERT, row).lastrowid or 0
-            derived.add(sql, [(known[key], entry.text) for key, entry in new.items()])
+            derived.add(sql, [(known[key], entry.text, entry.source) for key, entry in new.items()])
             ids = [known[key] for key in digests]
             parts = [(entry.document, number) for entry, number in zip(entries, ids, strict=True)]
             documents.hold(sql, parts)
@@ -272,14 +275,21 @@ class FactStore:
             UnknownFactError: An id that no fact has; nothing was deleted.
         """
         with self._database.transaction():
-            doomed = [fact.id for fact in self.facts(ids=ids, source=source, before=before)]
-            unknown = sorted(set(ids or ()) - set(doomed))
-            if unknown:
-                named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-                raise UnknownFactError(f"no fact has the id {named}; nothing was forgotten. `list` shows the ids.")
-            count = self._erase(doomed)
+            self.check_known(ids or ())
+            count = self._erase(self.ids(among=ids, source=source, before=before))
         self._database.flush()
         return count
+
+    def check_known(self, ids: Sequence[int]) -> None:
+        """Refuse ids that no fact has.
+
+        Raises:
+            UnknownFactError: Names them.
+        """
+        unknown = sorted(set(ids).difference(self.ids(among=ids)))
+        if unknown:
+            named = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+            raise UnknownFactError(f"no fact has the id {named}; nothing was changed. `list` shows the ids.")
 
     def drop(self, document: str) -> int:
         """Delete a document, or those of a folder: its facts, but for those that something else holds too."""

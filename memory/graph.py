@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import networkx as nx
 
+    from memory.records import Fact
+
 SHARED = 16
 """A name that more facts share is no link.
 
@@ -59,7 +61,7 @@ def spread(
         pagerank: Two hops by personalised PageRank (Page et al. 1999, as HippoRAG uses it, Gutiérrez et al. 2024)
             instead of one by the strongest link.
     """
-    edges = {seed: links(sql, _names(sql, seed), seed, up_to) for seed in seeds}
+    edges = {seed: links(sql, sorted(names_of(sql, seed)), seed, up_to) for seed in seeds}
     found: dict[int, Link] = {}
     for number, link in links(sql, _known(sql, asked), 0, up_to).items():
         found[number] = link._replace(strength=QUESTION * link.strength)
@@ -76,24 +78,48 @@ def links(sql: sqlite3.Connection, names: Iterable[str], fact: int, up_to: int) 
 
     A name's weight is its IDF as a share of the largest there is.
     """
-    found: dict[int, Link] = {}
-    most: dict[int, float] = {}
+    return {
+        number: Link(sum(weights.values()), max(weights, key=lambda name: weights[name]), fact)
+        for number, weights in _shared(sql, names, fact, up_to).items()
+    }
+
+
+def _shared(sql: sqlite3.Connection, names: Iterable[str], fact: int, up_to: int) -> dict[int, dict[str, float]]:
+    """The facts other than `fact` that share some of `names`, each with what these weigh."""
+    found: dict[int, dict[str, float]] = {}
     query = "SELECT fact, title FROM names WHERE name = ? AND fact <= ? LIMIT ?"
     for name in names:
         rows = sql.execute(query, (name, up_to, SHARED + 1)).fetchall()
         weight = math.log((up_to + 1) / max(1, len(rows))) / math.log(up_to + 1)
         for number, title in rows if len(rows) <= SHARED else ():
             if number != fact:
-                own = weight * (TITLE if title else 1.0)
-                old = found.get(number, Link(0.0, name, fact))
-                best = name if own > most.get(number, 0.0) else old.name
-                most[number] = max(own, most.get(number, 0.0))
-                found[number] = Link(old.strength + own, best, fact)
+                found.setdefault(number, {})[name] = weight * (TITLE if title else 1.0)
     return found
 
 
-def _names(sql: sqlite3.Connection, fact: int) -> list[str]:
-    return [row[0] for row in sql.execute("SELECT name FROM names WHERE fact = ? ORDER BY name", (fact,))]
+def names_of(sql: sqlite3.Connection, fact: int) -> list[str]:
+    """The names of a fact, those that its title gives first."""
+    return [row[0] for row in sql.execute("SELECT name FROM names WHERE fact = ? ORDER BY title DESC, name", (fact,))]
+
+
+def neighbours(sql: sqlite3.Connection, fact: int, up_to: int) -> dict[int, dict[str, float]]:
+    """The facts that `fact` makes active, the most active first, each with the shared names by falling weight."""
+    found = _shared(sql, names_of(sql, fact), fact, up_to)
+    order = sorted(found, key=lambda number: (-sum(found[number].values()), number))
+    return {number: dict(sorted(found[number].items(), key=lambda pair: (-pair[1], pair[0]))) for number in order}
+
+
+def network(sql: sqlite3.Connection, facts: Iterable[Fact], up_to: int) -> nx.DiGraph[int]:
+    """The links among `facts`; see `AssociativeMemory.to_networkx`."""
+    import networkx
+
+    graph: nx.DiGraph[int] = networkx.DiGraph()
+    graph.add_nodes_from((fact.id, {"text": fact.text, "source": fact.source}) for fact in facts)
+    for one in list(graph):
+        for other, weights in neighbours(sql, one, up_to).items():
+            if other in graph:
+                graph.add_edge(one, other, weight=sum(weights.values()), names=list(weights))
+    return graph
 
 
 def _known(sql: sqlite3.Connection, asked: Iterable[str]) -> list[str]:
@@ -114,7 +140,7 @@ def _walked(
     for near in edges.values():
         reached |= near
     beyond = sorted(set(reached) - set(edges))[:_WIDEST]
-    edges = edges | {number: links(sql, _names(sql, number), number, up_to) for number in beyond}
+    edges = edges | {number: links(sql, sorted(names_of(sql, number)), number, up_to) for number in beyond}
     for start, near in edges.items():
         for number, link in near.items():
             graph.add_edge(start, number, weight=link.strength)

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memory import adding, exchange, maintenance
+from memory import adding, exchange, graph, maintenance
 from memory.embedders import Embedder
 from memory.errors import InputError
 from memory.facts import FactStore
 from memory.records import Entry, Fact, Update
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from memory.corpora import Document
 
 
@@ -149,6 +151,44 @@ class Holdings(ABC):
     def held_by(self, number: int) -> Sequence[str]:
         """The documents that hold a fact, the first one first; '' where it was added by itself."""
         return self._facts.holders(number)
+
+    def names(self, number: int) -> Sequence[str]:
+        """The names that link a fact to others, as they are compared: those that its title gives first.
+
+        Raises:
+            UnknownFactError: No fact has this id.
+        """
+        with self._facts.database.transaction(write=False) as sql:
+            self._facts.check_known([number])
+            return graph.names_of(sql, number)
+
+    def links(self, number: int) -> dict[int, Sequence[str]]:
+        """The facts that association leads to from a fact, strongest link first: by id, the names that both have.
+
+        A name that more than `graph.SHARED` facts have is no link.
+
+        Raises:
+            UnknownFactError: No fact has this id.
+        """
+        with self._facts.database.transaction(write=False) as sql:
+            self._facts.check_known([number])
+            found = graph.neighbours(sql, number, self._facts.last_id())
+        return {other: list(weights) for other, weights in found.items()}
+
+    def to_networkx(self, ids: Iterable[int] | None = None) -> nx.DiGraph[int]:
+        """The facts with these ids, or all, and the links among them.
+
+        Returns:
+            A networkx.DiGraph: nodes are ids with `text` and `source`; an edge has the `weight` with which one fact
+            makes the other active, and the `names` that both have, the one that links most first.
+
+        Raises:
+            UnknownFactError: An id that no fact has.
+        """
+        with self._facts.database.transaction(write=False) as sql:
+            wanted = None if ids is None else list(ids)
+            self._facts.check_known(wanted or ())
+            return graph.network(sql, self._facts.facts(ids=wanted), self._facts.last_id())
 
     def export(self, path: str | os.PathLike[str]) -> exchange.Exported:
         """Write all facts as JSON lines that `import_` and `corpora.read` read; see `exchange.write`."""

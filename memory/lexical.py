@@ -37,9 +37,6 @@ class Matches(NamedTuple):
     more: bool
 
 
-NOTHING = Matches([], {}, False)
-
-
 def terms(text: str) -> list[str]:
     """The different words and numbers of `text`, as FTS5 queries."""
     words = re.findall(r"\w+", segmented(unicodedata.normalize("NFC", text).casefold()))

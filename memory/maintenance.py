@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from memory import derived, index_file, salvage
-from memory.errors import DamagedMemoryError, EmbedderError
+from memory.errors import DamagedMemoryError
 from memory.facts import FactStore
-
-if TYPE_CHECKING:
-    from memory.embedders import Vectors
 
 IndexState = Literal["none", "current", "old", "damaged"]
 """An index file is old where facts came or went since it was written; the next recall brings it up to date."""
@@ -52,29 +49,7 @@ class Compacted(NamedTuple):
     after: int
 
 
-class Absent:
-    """Stands for the embedder that made a memory's vectors, for all that embeds nothing, so that none is needed.
-
-    Args:
-        path: A memory's file.
-
-    Raises:
-        EmbedderError: From `embed`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        facts = FactStore(path)
-        try:
-            self.name, self.dimension = facts.embedder() or ("none", 0)
-        finally:
-            facts.close()
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Refuse."""
-        raise EmbedderError(f"the memory was opened without its embedder, {self.name}; open it with that one.")
-
-
-def stats(facts: FactStore, index_file: Path | None) -> Stats:
+def stats(facts: FactStore, beside: Path | None) -> Stats:
     """The figures of a memory.
 
     Raises:
@@ -85,9 +60,9 @@ def stats(facts: FactStore, index_file: Path | None) -> Stats:
         total, sources, last = sql.execute(query).fetchone()
         documents = len(facts.documents())
         name, dimension = facts.embedder() or (None, None)
-        state = index_state(facts, index_file)
-    database, beside = _bytes(facts.database.path), _bytes(index_file)
-    return Stats(total, sources, documents, name, dimension, database, beside, state, last)
+        state = index_state(facts, beside)
+    database, index = _bytes(facts.database.path), _bytes(beside)
+    return Stats(total, sources, documents, name, dimension, database, index, state, last)
 
 
 def size(*files: Path | None) -> int:
@@ -111,9 +86,7 @@ def index_state(facts: FactStore, file: Path | None) -> IndexState:
     return "current" if index.revision == facts.revision() else "old"
 
 
-def verify(
-    facts: FactStore, index_file: Path | None, progress: Callable[[int, int], None] | None = None
-) -> list[Problem]:
+def verify(facts: FactStore, beside: Path | None, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
     """Look at everything in the file and at the index beside it, and say what is wrong; an empty list is good news.
 
     The file by SQLite's own check; each text against its digest; each vector's length, and that it is one of length 1;
@@ -130,8 +103,8 @@ def verify(
         problems += _look_at_rows(facts, progress)
     except DamagedMemoryError as error:
         problems.append(Problem(str(error), _RESCUE))
-    if not problems and index_state(facts, index_file) == "damaged":
-        problems.append(Problem(f"{index_file} is damaged; the facts are not", "compact writes it anew"))
+    if not problems and index_state(facts, beside) == "damaged":
+        problems.append(Problem(f"{beside} is damaged; the facts are not", "compact writes it anew"))
     return list(dict.fromkeys(problems))
 
 
@@ -211,6 +184,6 @@ def compact(facts: FactStore) -> None:
         if any(_look_at_words(facts)):
             sql.execute("INSERT INTO words (words) VALUES ('delete-all')")
             sql.execute("DELETE FROM names")
-            derived.add(sql, sql.execute("SELECT id, text FROM facts"))
+            derived.add(sql, sql.execute("SELECT id, text, source FROM facts"))
         sql.execute("INSERT INTO words (words) VALUES ('optimize')")
     facts.database.vacuum()

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 DEFAULT = MINILM
 """The embedder of a memory that is made without naming one: the same everywhere, so that any file reads anywhere."""
-MULTILINGUAL = "intfloat/multilingual-e5-small"
-"""A small one for a hundred languages."""
 _HUB, _HASHING = r"[\w.-]+/[\w.-]+", r"hashing(?:-([1-9][0-9]{0,4}))?"
 
 
@@ -68,30 +66,26 @@ def _plain(name: str, download: bool) -> OwnedEmbedder:
     )
 
 
-def stored_embedder(name: str, place: str, near: Path | None, *, download: bool = False) -> OwnedEmbedder:
-    """The embedder that made a memory, by its stored `name` and `place`; `near` is where else to look for a file."""
-    if re.fullmatch(_HUB, place) or re.fullmatch(_HASHING, place):
-        return embedder(place, download=download)
-    return StoredEmbedder(name, place, near)
-
-
 class StoredEmbedder:
-    """A file or server that a memory names, looked for when it is first needed: facts are listed without it.
+    """The embedder that made a memory's vectors, looked for when it is first needed: facts are listed without it.
 
-    Raises from `dimension`, `embed` and `embed_questions`:
-        EmbedderError: It cannot be found or used here.
+    Args:
+        name: Its name, as the memory has it.
+        dimension: The length of the memory's vectors.
+        place: Where it was last.
+        near: A folder in which to look for a file that is not there.
+        download: Whether a sentence-transformers model that is not on this machine may be fetched.
+
+    Raises from `embed` and `embed_questions`:
+        EmbedderError: It cannot be found or used here, or has another dimension.
         EmbedderMismatchError: What is found is another model by now.
     """
 
-    def __init__(self, name: str, place: str, near: Path | None) -> None:
-        self.name, self.place, self._near = name, place, near
+    def __init__(self, name: str, dimension: int, place: str, near: Path | None, *, download: bool = False) -> None:
+        self.name, self.dimension, self.place = name, dimension, place
+        self._near, self._download = near, download
         self._lock = Lock()
         self._found: OwnedEmbedder | None = None
-
-    @property
-    def dimension(self) -> int:
-        """The length of a vector."""
-        return self._opened().dimension
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of `texts`: float32, shape (n, dimension), rows of length 1."""
@@ -118,7 +112,7 @@ class StoredEmbedder:
         if place.startswith("gguf:") and self._near and not Path(place[5:]).exists():
             place = f"gguf:{self._near / Path(place[5:]).name}"
         try:
-            found = embedder(place)
+            found = embedder(place, download=self._download)
         except AssociativeMemoryError as error:
             raise EmbedderError(
                 f"the memory was made with {self.name}, which is not at {self.place}: {error} "

@@ -397,14 +397,16 @@ def test_a_recalled_text_stays_one_line_of_plain_data_and_changes_no_step(forged
     assert first == {node.step for node in plain.tree.nodes if node.parent == 0}
 
 
-def test_v_weighs_what_was_recalled_by_its_relevance_and_its_novelty() -> None:
+def test_v_weighs_all_that_the_path_was_told_by_its_relevance_and_its_novelty() -> None:
+    """The answer 90, after the step 60, makes more of fact 30, told at the root, than of fact 80, told last."""
     model = ScriptedModel({"": ["step 60\n"], "60\n": ["Answer: 90\n"], "80\n": ["Answer: 90\n"]})
     with AssociativeMemory(None, Compass()) as memory:
         memory.add([("fact 30", "a"), ("fact 80", "b")])
         knobs = {"width": 1, "simulations": 2, "recall": 1, "beta": 0.5}
         result = coat.solve("0", model=model, evaluator="prm", prm=judge(), memory=memory, **knobs)
     _, step, answer = result.tree.nodes
-    near, new = math.cos(math.radians(10)), 1 - math.cos(math.radians(20))
+    near, new = math.cos(math.radians(60)), 1 - math.cos(math.radians(30))
+    assert near * new > math.cos(math.radians(10)) * (1 - math.cos(math.radians(20)))
     assert step.parts == {"prm": pytest.approx(0.75), "F_g": pytest.approx(0.75), "F_a": cos(30)}
     assert answer.parts["F_a"] == pytest.approx(near * new, abs=1e-5)
     assert step.judged == pytest.approx((0.75 + 0.5 * math.cos(math.radians(30))) / 1.5, abs=1e-5)

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.memory import __main__ as command
-from benchmarks.memory import scale, texts, vectors
+from benchmarks.memory import association, knobs, scale, texts, vectors, weighing
+from memory import AssociativeMemory, HashingEmbedder
+from search import Step, Tree
 
 
 @pytest.fixture
@@ -72,3 +74,74 @@ def test_the_command_merges_parts_and_says_what_is_wrong(tmp_path, monkeypatch):
     assert run("--only", "speed").exit_code == 2
     assert "there is no part speed" in run("--only", "speed").stderr
     assert "there is no folder" in run("--data", str(tmp_path / "none")).stderr
+
+
+ROME, PARIS, BREAD = "Rome: Rome lies on the Tiber.", "Paris: Paris lies on the Seine.", "Bread: Bread is baked."
+
+
+def test_the_grid_counts_what_was_asked_for_and_what_was_not():
+    question = association.Question("On what river lies the capital?", (ROME, PARIS), (ROME, PARIS))
+    with AssociativeMemory(None, HashingEmbedder()) as mem:
+        mem.add([ROME, PARIS, BREAD])
+        found = knobs.grid(mem, [question], (1, 3), (-1.0, 0.9))
+        assert sorted(fact.text for fact in mem.list()) == sorted([ROME, PARIS, BREAD]), "the memory is as it was"
+    everything, nothing = {"threshold": -1.0, "silent": 0}, {"threshold": 0.9, "silent": 1}
+    none = {"found": 0, "told": 0, "beside": 0, "precision": 0}
+    assert found["direct"] == [
+        {"k": 1, "found": 0.5, "told": 1, "beside": 0, "precision": 1} | everything,
+        {"k": 3, "found": 1, "told": 3, "beside": 1, "precision": 0.6667} | everything,
+        {"k": 1} | none | nothing,
+        {"k": 3} | none | nothing,
+    ]
+    others = [(row["k"], row["found"], row["told"]) for row in found["stepwise"] if row["threshold"] == -1]
+    assert others == [(1, 1, 1), (3, 1, 2)], "the passage on the path is not told again"
+
+
+def test_the_passages_of_a_question_are_those_that_support_and_all(tmp_path):
+    corpus = {"Rome": [" It lies on the Tiber."], "Paris": ["It lies", " on the Seine."]}
+    entry = {"question": "q", "supporting_facts": [["Paris", 1], ["Paris", 9]], "context": [*corpus.items()]}
+    (tmp_path / association.CORPUS).write_text(json.dumps(corpus))
+    (tmp_path / association.QUESTIONS).write_text(json.dumps([entry]))
+    _, (question,) = association.read(tmp_path)
+    paris, rome = "Paris: It lies on the Seine.", "Rome: It lies on the Tiber."
+    assert (question.support, question.context) == ((paris,), (rome, paris))
+    (steps,) = weighing.sentences(tmp_path)
+    assert steps == ("q", (("on the Seine.",),), ("It lies on the Tiber.",))
+
+
+def test_f_a_ranks_what_a_recalled_fact_says_above_what_none_says():
+    steps = weighing.Steps(
+        "What flows by Rome?", (("Rome lies on the Tiber.",), ("Paris lies on the Seine.",)), ("Milk boils.",)
+    )
+    with AssociativeMemory(None, HashingEmbedder()) as mem:
+        mem.add([ROME, PARIS, BREAD])
+        found = weighing.ranking(mem, [steps])
+    assert found["first"]["fa"] == found["second"]["fa"] == 1
+    assert (found["first"]["questions"], found["second"]["questions"]) == (1, 2)
+    assert "told" not in found["first"]
+
+
+def test_where_f_a_changed_the_best_child_is_counted():
+    tree = Tree()
+    for parent, generated, associated, judged in (
+        (0, 0.9, 0.1, 0.5),
+        (0, 0.8, 0.9, 0.85),
+        (1, 0.5, 0.5, 0.5),
+        (2, 0.5, 0.1, 0.3),
+        (2, 0.6, 0.1, 0.35),
+    ):
+        node = tree[tree.add(parent, Step("x"))]
+        node.parts, node.judged = {"F_g": generated, "F_a": associated}, judged
+    nodes = [tree[n] for n in range(len(tree))]
+    assert weighing.changes(nodes) == [True, False], "the only child of a node is its best by any measure"
+    assert weighing.changes([node for node in nodes if node.id != 2]) == [False]
+
+
+def test_outcomes_are_summed_by_beta():
+    rows = [
+        {"0": weighing.Outcome(1.0, 0.5, 2, (False, False)), "1": weighing.Outcome(0.0, 1.0, 10, (True, False))},
+        {"0": weighing.Outcome(0.0, 0.5, 4, ()), "1": weighing.Outcome(0.0, 0.0, 20, (True,))},
+    ]
+    found = weighing.summed(rows)
+    assert found["0"] == {"f1": 0.5, "gap": [0, 0, 0], "found": 0.5, "words": 3, "changed": 0, "expansions": 2}
+    assert (found["1"]["gap"][0], found["1"]["words"], found["1"]["changed"]) == (-0.5, 15, 0.6667)

@@ -155,6 +155,24 @@ def filled(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "command", ["list", "show 1", "recall x", "forget 1", "stats", "verify", "compact", "export x"]
+)
+def test_an_empty_file_is_not_read_as_a_memory(coat: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "facts.db").touch()
+    told = coat(*command.split())
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("coat: facts.db is empty, 0 bytes, and no memory;")
+    assert [file.name for file in tmp_path.iterdir()] == ["facts.db"]
+    assert (tmp_path / "facts.db").stat().st_size == 0
+
+
+def test_an_empty_file_is_added_to_as_to_none(coat: Run, tmp_path: Path) -> None:
+    (tmp_path / "facts.db").touch()
+    assert coat("add", "--text", "one", "--embedder", "hashing").out.startswith("1 facts added")
+    assert coat("list").out == "[1] one  ()\n"
+
+
 def test_facts_are_listed_by_page_source_and_document(coat: Run, filled: Path) -> None:
     told = coat("list", "--limit", "2", "--offset", "1")
     assert told.out == "[2] fact number 1  (s)\n[3] fact number 2  (s)\n"
@@ -171,8 +189,14 @@ def test_a_fact_is_shown_with_all_that_is_known_of_it(coat: Run, filled: Path) -
     out = coat("show", "6").out
     for word in ("[6] The Tiber", "a.md#Rivers", f"{filled.parent}/notes/a.md, /copy/a.md", '{"run": 7}', "2033-05-18"):
         assert word in out
+    assert "names     rivers, rome, tiber\n    links     -\n" in out
     (row,) = json.loads(coat("show", "6", "--json").out)
     assert row["documents"] == [f"{filled.parent}/notes/a.md", "/copy/a.md"]
+    with AssociativeMemory(filled, EMBEDDER) as store:
+        store.add("Rome: It was not built in a day.")
+    assert "links     7 (rome)\n" in coat("show", "6").out
+    (row,) = json.loads(coat("show", "7", "--json").out)
+    assert (row["names"], row["links"]) == (["rome"], [{"id": 6, "names": ["rome"]}])
     assert coat("show", "6", "77").err == "coat: no fact has the id 77; `coat memory list` shows the ids\n"
 
 

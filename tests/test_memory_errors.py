@@ -178,7 +178,7 @@ def test_half_a_character_is_refused_wherever_a_text_goes_in(path):
 
 def test_an_unknown_id_is_named_and_nothing_is_forgotten(path):
     with AssociativeMemory(path, EMBEDDER) as mem:
-        with pytest.raises(memory.UnknownFactError, match="no fact has the id 77, 88; nothing was forgotten"):
+        with pytest.raises(memory.UnknownFactError, match="no fact has the id 77, 88; nothing was changed"):
             mem.forget([1, 88, 2, 77])
         assert mem.count() == 50
 

@@ -140,3 +140,11 @@ def test_a_recall_that_makes_no_sense_is_refused(compass, arguments, message):
     compass.add("0")
     with pytest.raises(InputError, match=message):
         compass.recall(**arguments)
+
+
+@pytest.mark.parametrize(("angle", "found"), [(83, True), (84, False)])
+def test_what_is_associated_need_not_be_as_near(compass, angle, found):
+    """0.3 of the threshold of 0.4 is the cosine of 83.1 degrees."""
+    compass.add(["Ann Lee: 0 from Wingham.", f"Wingham: {angle} degrees.", f"Sourdough: {angle} degrees."])
+    hits = compass.recall("0", options=Options("dense", "hop"))
+    assert [hit.id for hit in hits] == [1, 2][: 1 + found]

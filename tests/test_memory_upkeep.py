@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from memory import Absent, AssociativeMemory, CorpusError, EmbedderError, Entry, HashingEmbedder
+from memory import AssociativeMemory, CorpusError, EmbedderError, Entry, HashingEmbedder
 
 EMBEDDER = HashingEmbedder(16)
 
@@ -105,15 +105,31 @@ def test_stats_say_what_there_is(mem, path):
     assert mem.stats().index == "old"
 
 
-def test_a_memory_is_looked_after_without_its_embedder(mem, path):
-    mem.add("one")
-    mem.close()
-    with AssociativeMemory(path, Absent(path)) as other:
-        assert [fact.text for fact in other.list()] == ["one"]
+class Own(HashingEmbedder):
+    """An embedder of the user's own, which no name leads to; one who looks it up by that finds another's model."""
+
+    def __init__(self, name):
+        super().__init__(16)
+        self.name = name
+
+
+@pytest.mark.parametrize("name", ["my own", "owner/e5-model", "gguf:gone.gguf@0123"])
+def test_a_memory_is_looked_after_without_its_embedder(path, name):
+    with AssociativeMemory(path, Own(name)) as mem:
+        mem.add(["one", "two"])
+        mem.recall("one")
+    with AssociativeMemory(path) as other:
+        assert other.embedder == name
+        assert [fact.text for fact in other.list()] == ["one", "two"]
         assert other.verify() == []
         assert other.forget(1) == 1
-        with pytest.raises(EmbedderError, match="without its embedder, hashing-16"):
-            other.add("two")
+        assert other.compact().after > 0
+        assert other.stats().index == "none"
+        with pytest.raises(EmbedderError, match=re.escape(name)):
+            other.add("three")
+        assert other.count() == 1
+    with AssociativeMemory(path, Own(name)) as mem:
+        assert [hit.text for hit in mem.recall("two")] == ["two"]
 
 
 def problems(path):

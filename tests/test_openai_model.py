@@ -17,7 +17,8 @@ import pytest
 
 from coat.errors import BackendError, CoatError, ContextError, InputError, ModelError, UnreadableScoreError
 from coat.models import Completion, LanguageModel, Message, SampleRequest, Sampling, ScoreRequest, Text
-from coat.models.openai import LONGEST_WAIT, OpenAIModel, Server, connect
+from coat.models.openai import OpenAIModel, connect
+from coat.models.openai.server import LONGEST_WAIT, Server
 from coat.usage import Usage
 
 Reply = tuple[int, dict[str, Any] | bytes]

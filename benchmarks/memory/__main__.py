@@ -13,7 +13,7 @@ from benchmarks.command import report
 from benchmarks.memory.progress import say
 from coat.errors import InputError
 
-PARTS = {name: f"benchmarks.memory.{name}" for name in ("scale", "association", "answers", "peers")}
+PARTS = {name: f"benchmarks.memory.{name}" for name in ("scale", "association", "knobs", "answers", "peers")}
 """Modules with `measure(data, cache, quick=...) -> figures`, by the names that `--only` takes."""
 DATA = Path("../shared/data")
 CACHE = Path(platformdirs.user_cache_dir("coat")) / "benchmarks"

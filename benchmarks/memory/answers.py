@@ -7,6 +7,7 @@ them at the root; `off` tells nothing. Model, strategy, seed and token budget ar
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import coat
-from benchmarks.memory.association import KeptEmbedder, Question, read
+from benchmarks.memory.association import QUESTIONS, KeptEmbedder, Question, read
 from coat.intervals import paired
 from coat.tasks import get
 from memory import AssociativeMemory, SentenceTransformerEmbedder
@@ -37,7 +38,7 @@ def measure(data: Path, cache: Path, *, quick: bool = False, model: str = MODEL)
         InputError: a file is missing.
     """
     passages, questions = read(data / "hotpotqa")
-    golds = _golds(data / "hotpotqa")
+    golds = records(data / "hotpotqa")
     chosen = list(zip(questions, golds, strict=True))[TUNED:][: ASKED_QUICKLY if quick else ASKED]
     rows: list[dict[str, Any]] = []
     with SentenceTransformerEmbedder() as minilm, coat.load(model) as policy:
@@ -108,11 +109,7 @@ def _rounded(gap: Sequence[float]) -> list[float]:
     return [round(each, 4) for each in gap]
 
 
-def _golds(folder: Path) -> list[str]:
+def records(folder: Path) -> list[str]:
     """The records of the questions, as the task reads them."""
-    import json
-
-    from benchmarks.memory.association import QUESTIONS
-
     entries = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
     return [json.dumps({"question": entry["question"], "answer": entry["answer"]}) for entry in entries]

@@ -36,10 +36,11 @@ QUESTIONS = "hipporag_train_100.json"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, and the texts of the passages that support its answer."""
+    """A question, the texts of the passages that support its answer, and of all that come with it."""
 
     text: str
     support: tuple[str, ...]
+    context: tuple[str, ...]
 
 
 class KeptEmbedder:
@@ -149,14 +150,18 @@ def read(folder: Path) -> tuple[list[tuple[str, str]], list[Question]]:
     passages = [(_titled(title, text), title) for title, text in entries]
     by_title = {source: text for text, source in reversed(passages)}
     asked = json.loads((folder / QUESTIONS).read_text(encoding="utf-8"))
-    return passages, [Question(entry["question"], _support(entry, by_title)) for entry in asked]
+    return passages, [Question(entry["question"], *_parts(entry, by_title)) for entry in asked]
 
 
-def _support(entry: dict[str, Any], by_title: dict[str, str]) -> tuple[str, ...]:
+def _parts(entry: dict[str, Any], by_title: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The supporting passages of a question, and all of its own."""
     if "paragraphs" in entry:
-        chosen = [part for part in entry["paragraphs"] if part["is_supporting"]]
-        return tuple(dict.fromkeys(_titled(part["title"], part["paragraph_text"]) for part in chosen))
-    return tuple(dict.fromkeys(by_title[title] for title, _ in entry["supporting_facts"]))
+        own = [(_titled(part["title"], part["paragraph_text"]), part["is_supporting"]) for part in entry["paragraphs"]]
+        support, context = [text for text, supports in own if supports], [text for text, _ in own]
+    else:
+        support = [by_title[title] for title, _ in entry["supporting_facts"]]
+        context = [by_title[title] for title, _ in entry["context"]]
+    return tuple(dict.fromkeys(support)), tuple(dict.fromkeys(context))
 
 
 def _titled(title: str, text: str) -> str:

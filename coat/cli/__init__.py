@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from coat.cli import config, inspect, measure, memory, models, solve, tune, view
+from coat.cli import config, inspect, measure, memory, models, play, solve, tune, view
 from coat.errors import CoatError
 from memory.errors import AssociativeMemoryError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 solve.register(app)
+play.register(app)
 measure.register(app)
 tune.register(app)
 view.register(app)

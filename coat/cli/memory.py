@@ -4,14 +4,14 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coat.cli import intake, upkeep
 from coat.cli.config import Layered
 from coat.cli.show import printable
-from coat.cli.stores import DEFAULT, AsJson, File, age, line, looked_into, opened, print_json, when
+from coat.cli.stores import DEFAULT, AsJson, File, age, line, opened, print_json, when
 from coat.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ app = typer.Typer(
     name="memory", cls=Layered, help="Add, recall and forget facts.", no_args_is_help=True, rich_markup_mode=None
 )
 app.command()(intake.add)
+
+LINKS = 12
+"""Links of a fact that are shown; --json has all."""
 
 OfSource = Annotated[str | None, typer.Option(help="Only the facts of this source.")]
 OfDocument = Annotated[str | None, typer.Option(help="Only the facts of this file, or of the files of this folder.")]
@@ -67,7 +70,7 @@ def list_facts(
     as_json: AsJson = False,
 ) -> None:
     """List the facts, oldest first."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         named = document and _document(store, document)
         facts = store.list(source, document=named, limit=limit and limit + 1, offset=offset)
     more, facts = limit is not None and len(facts) > limit, facts[:limit]
@@ -88,20 +91,38 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show all that is known of a fact."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         facts = store.get(ids)
-        documents = {fact.id: [name for name in store.held_by(fact.id) if name] for fact in facts}
-    unknown = sorted(set(ids) - documents.keys())
+        known = {fact.id: _known_of(store, fact.id) for fact in facts}
+    unknown = sorted(set(ids) - known.keys())
     if unknown:
         raise InputError(f"no fact has the id {', '.join(map(str, unknown))}; `coat memory list` shows the ids")
     if as_json:
-        print_json([asdict(fact) | {"documents": documents[fact.id]} for fact in facts])
+        print_json([asdict(fact) | known[fact.id] for fact in facts])
         return
     for fact in facts:
-        rows = {"source": fact.source, "document": ", ".join(documents[fact.id]), "origin": fact.origin}
+        found = known[fact.id]
+        links = [f"{each['id']} ({', '.join(each['names'])})" for each in found["links"]]
+        rows = {
+            "source": fact.source,
+            "document": ", ".join(found["documents"]),
+            "origin": fact.origin,
+            "added": when(fact.added),
+            "names": ", ".join(found["names"]),
+            "links": ", ".join(links[:LINKS] + ["…"] * (len(links) > LINKS)),
+        }
         sys.stdout.write(f"[{fact.id}] {printable(fact.text)}\n")
-        for name, value in (*rows.items(), ("added", when(fact.added))):
+        for name, value in rows.items():
             sys.stdout.write(f"    {name:<9} {printable(value) or '-'}\n")
+
+
+def _known_of(store: "AssociativeMemory", number: int) -> dict[str, Any]:
+    """What is known of a fact beside itself: documents, names, and links, the strongest first."""
+    return {
+        "documents": [name for name in store.held_by(number) if name],
+        "names": store.names(number),
+        "links": [{"id": other, "names": names} for other, names in store.links(number).items()],
+    }
 
 
 @app.command()
@@ -128,7 +149,7 @@ def forget(
     if matching is not None:
         count = _forget_matching(memory, matching, k, threshold, yes)
     else:
-        with looked_into(memory) as store:
+        with opened(memory) as store:
             if document is not None:
                 count = store.forget(document=_document(store, document))
             else:

@@ -35,14 +35,15 @@ def tree_picture(tree: Tree, question: str, limit: int, best: int | None = None)
     for node in sorted(order[:limit], key=lambda node: node.id):
         parent = drawn.get(node.parent or 0)
         if parent is not None:
-            drawn[node.id] = parent.add(_label(node, node.id in path))
+            drawn[node.id] = parent.add(label(node, node.id in path))
     hidden = len(tree) - 1 - len(chosen)
     if hidden > 0:
         drawn[0].add(Text(f"… and {hidden} more nodes", style="dim"))
     return drawn[0]
 
 
-def _label(node: Node, best: bool) -> "Text":
+def label(node: Node, best: bool) -> "Text":
+    """A node in a line: its mark, its text, value and visits; `best` where it lies on the best path."""
     from rich.text import Text
 
     value = node.value if node.visits else (node.judged or 0.0)
@@ -55,16 +56,16 @@ def _label(node: Node, best: bool) -> "Text":
     if node.status == "dead" and not best:
         colour = "dim"
     text = printable(node.step.text)
-    label = Text(f"{mark} ", style=colour)
-    label.append(text[:LONGEST] + ("…" if len(text) > LONGEST else ""), style="bold" if best else "")
+    line = Text(f"{mark} ", style=colour)
+    line.append(text[:LONGEST] + ("…" if len(text) > LONGEST else ""), style="bold" if best else "")
     if node.step.action not in ("think", "answer"):
-        label.append(f" [{node.step.action}]", style="magenta")
+        line.append(f" [{node.step.action}]", style="magenta")
     if node.step.thought:
-        label.append(" [thought]", style="magenta")
-    label.append(f"  {value:.2f} ×{node.visits}", style="dim")
+        line.append(" [thought]", style="magenta")
+    line.append(f"  {value:.2f} ×{node.visits}", style="dim")
     if node.recalled:
-        label.append(f"  ⟵ {len(node.recalled)} recalled", style="cyan")
-    return label
+        line.append(f"  ⟵ {len(node.recalled)} recalled", style="cyan")
+    return line
 
 
 def report(result: Mapping[str, Any]) -> "Text":

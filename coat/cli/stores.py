@@ -48,17 +48,12 @@ def made(call: typer.Context, file: Path, embedder: str, download: bool) -> "Ass
     return AssociativeMemory(file, default=embedder, download=download)
 
 
-def looked_into(file: Path) -> "AssociativeMemory":
-    """The memory in `file`, whatever its embedder is, for all that embeds nothing."""
-    from memory import Absent, AssociativeMemory
-
-    _check_there(file)
-    return AssociativeMemory(file, Absent(file))
-
-
 def _check_there(file: Path) -> None:
     if not file.exists():
         raise InputError(f"there is no memory file {file}; `coat memory add FILE --memory {file}` makes one")
+    if file.is_file() and not file.stat().st_size:
+        cure = f"put a copy back, or begin anew with `coat memory add FILE --memory {file}`"
+        raise InputError(f"{file} is empty, 0 bytes, and no memory; if it was one, its facts are lost: {cure}")
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from coat.cli.stores import (
     Download,
     EmbedderName,
     File,
-    looked_into,
     made,
     opened,
     print_json,
@@ -45,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def stats(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
     """Show how much a memory holds, by which embedder, and its size."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         found = store.stats()
     if as_json:
         print_json(asdict(found))
@@ -66,7 +65,7 @@ def stats(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
 
 def export(file: Annotated[Path, typer.Argument(help="The JSONL file to write.")], *, memory: File = DEFAULT) -> None:
     """Write all facts to a JSONL file, which `import` and `add` read; of a damaged memory, those that are whole."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         done = store.export(file)
     sys.stdout.write(f"{done.facts} facts written to {file}\n")
     if done.damaged:
@@ -95,7 +94,7 @@ def import_facts(
 
 def verify(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
     """Look for damage in a memory and its index, and say what mends it; exit code 1 if there is any."""
-    with looked_into(memory) as store, progress("reading") as bar:
+    with opened(memory) as store, progress("reading") as bar:
         problems = store.verify(bar)
         count = store.count() if not problems else 0
     if as_json:
@@ -111,7 +110,7 @@ def verify(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
 
 def compact(*, memory: File = DEFAULT, as_json: AsJson = False) -> None:
     """Write a memory and its index anew, as small as they can be."""
-    with looked_into(memory) as store:
+    with opened(memory) as store:
         done = store.compact()
     if as_json:
         print_json(done._asdict())

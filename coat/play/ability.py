@@ -43,14 +43,14 @@ def ability(task: Task, model: str | None) -> Ability:
     """
     name = model or task.model or resolve(None).name
     if not task.verifies:
-        return Ability(True, f"{name} answers; nothing here can check it, and small models are often wrong")
+        return Ability(True, f"the model {name} answers; nothing here can check it, and small models are often wrong")
     found = MEASURED.get((task.name, name))
     if found is None:
         measure = f"coat eval --task {task.name} --model {name}"
         several = " (several models together)" if JOINED in name else ""
-        return Ability(True, f"how well {name}{several} plays {task.name} is not known; `{measure}` measures it")
+        return Ability(True, f"how well {name}{several} plays is not known; `{measure}` measures it")
     right, of = found
     if right / of < LEAST:
-        sentence = f"the engine cannot play {task.name} with {name}, which solved {right} of {of}; you can"
+        sentence = f"you play alone: with the model {name} the engine solved {right} of {of}"
         return Ability(False, f"{sentence}. Another model: coat play {task.name} --model NAME")
-    return Ability(True, f"{name} solved {right} of {of} such puzzles")
+    return Ability(True, f"the engine can play it: with the model {name} it solved {right} of {of}")

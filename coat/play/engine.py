@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from coat.play.session import Session
 
 if TYPE_CHECKING:
-    from coat.solving import Solving
     from coat.models import LoadedModel
+    from coat.solving import Solving
 
 CONSIDERED = 3
 """Other steps that an advice names."""
@@ -46,9 +46,9 @@ class Advice:
     @property
     def why(self) -> str:
         """The advice as a sentence: the step, its value, its visits, and what else was considered."""
-        end = {True: "it leads to a solution", False: "no solution was found from here", None: "it leads to an answer"}
+        end = {True: "it leads to a solution", False: "it led to no end that holds", None: "it leads to an answer"}
         said = f"{self.best.step} (value {self.best.value:.2f}, {self.best.visits} visits): {end[self.right]}"
-        said += ", but one by other moves than yours; undo some" if self.elsewhere else ""
+        said += ", but other moves than yours did; undo some" if self.elsewhere else ""
         if not self.others:
             return f"{said}; nothing else was considered"
         rest = ", ".join(f"{each.step} ({each.value:.2f} ×{each.visits})" for each in self.others[:CONSIDERED])
@@ -59,7 +59,7 @@ class Advice:
 class Engine:
     """Searches with `model`, None for the task's own; `knobs` are fields of `coat.Settings`.
 
-    `begin` and `end` wait, and may be called from any thread.
+    `begin`, `end` and `close` wait, and may be called from any thread.
     """
 
     def __init__(self, model: str | Any | None = None, **knobs: Any) -> None:
@@ -69,8 +69,13 @@ class Engine:
         self._lock, self._turn = Lock(), 0
         self._loaded: list[LoadedModel] = []
 
+    @property
+    def name(self) -> str | None:
+        """The model's name, None where it is the task's own."""
+        return self.model if self.model is None or isinstance(self.model, str) else str(self.model.name)
+
     def begin(self, session: Session, moves: Sequence[str], *, paused: bool = False) -> "Solving | None":
-        """Search from where the puzzle is after `moves`; None where `end` was called meanwhile.
+        """Search from where the puzzle is after `moves`; None where it was cancelled meanwhile.
 
         Raises:
             CoatError: the model cannot be loaded, or the strategy goes on from no given steps.
@@ -99,8 +104,14 @@ class Engine:
             self.end()
         return self.search
 
+    def cancel(self) -> None:
+        """Have the search stop, without waiting for it; its tree stays to be looked at."""
+        self._turn += 1
+        if self.search is not None:
+            self.search.stop()
+
     def end(self) -> None:
-        """Stop the search, if there is one."""
+        """Stop the search, if there is one, and wait for its end."""
         self._turn += 1
         with self._lock:
             search, self.search = self.search, None

@@ -1,11 +1,13 @@
 """One game at one moment, as plain data: the puzzle, the moves, the help, the clock; and what a move makes of it."""
 
+import random
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from coat.errors import CoatError, IllegalStepError
 from coat.play import games
+from coat.play.difficulty import deal
 from coat.play.game import Game
 from coat.problem import Problem
 
@@ -98,6 +100,22 @@ def new(game: str, question: str, level: str = OWN, effort: float | None = None,
     rules = games.get(game)
     rules.task.read(question)
     return Session(game, question, level, effort, seed)
+
+
+def dealt(game: str, level: str, seed: int | None = None) -> Session:
+    """A game of a dealt puzzle; without a seed another one every time.
+
+    Raises:
+        InputError: there is no such level, or no puzzle is dealt for the game.
+    """
+    seed = fresh_seed() if seed is None else seed
+    puzzle = deal(game, level, seed)
+    return new(game, puzzle.question, puzzle.level, puzzle.effort, seed)
+
+
+def fresh_seed() -> int:
+    """A seed that was hardly used before."""
+    return random.SystemRandom().randrange(10**6)
 
 
 def played(session: Session, text: str, author: Author = "person") -> Session:

@@ -17,6 +17,8 @@ from coat.play.session import Session, from_dict
 Read = TypeVar("Read")
 VERSION = 1
 SAVED, RECORDS = "saved.json", "records.json"
+MOST = 6
+"""Games that can be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +63,23 @@ class Store:
         return self._read(SAVED, lambda entries: [from_dict(entry) for entry in entries])
 
     def save(self, session: Session) -> None:
-        """Keep a game, in place of one of the same kind.
+        """Keep a game, in place of an earlier state of it; of more than `MOST` the oldest are left out.
 
         Raises:
             InputError: the folder cannot be written.
         """
-        others = [each for each in self.saved() if each.game != session.game]
-        self._write(SAVED, [each.as_dict() for each in (session, *others)])
+        others = [each for each in self.saved() if not _same(each, session)]
+        self._write(SAVED, [each.as_dict() for each in (session, *others)][:MOST])
 
-    def drop(self, game: str) -> None:
-        """Keep no game of this kind.
+    def drop(self, session: Session) -> None:
+        """Keep a game no longer.
 
         Raises:
             InputError: the folder cannot be written.
         """
         saved = self.saved()
-        if any(each.game == game for each in saved):
-            self._write(SAVED, [each.as_dict() for each in saved if each.game != game])
+        if any(_same(each, session) for each in saved):
+            self._write(SAVED, [each.as_dict() for each in saved if not _same(each, session)])
 
     def finished(self) -> list[Finished]:
         """The games that ended, the first one first."""
@@ -168,6 +170,11 @@ def user_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("coat") / "play"
+
+
+def _same(one: Session, other: Session) -> bool:
+    """Whether both are states of one game."""
+    return (one.game, one.question) == (other.game, other.question)
 
 
 KINDS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from coat.play.game import Board, Span
 from coat.problem import Problem
 from coat.tasks.blocksworld import OPERATORS, Blocksworld, State
 
-ROWS = 5
+ROWS = 6
 """Of towers that are always shown, so that the board keeps its place."""
 
 

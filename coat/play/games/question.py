@@ -6,6 +6,9 @@ from coat.play.game import Board, Span
 from coat.problem import Problem
 from coat.tasks.qa import QuestionAnswering
 
+LONGEST = 400
+"""Characters of a question that are shown."""
+
 
 class QuestionGame:
     """Typed as a thought in words, or `Answer: …`."""
@@ -22,8 +25,9 @@ class QuestionGame:
         return [text.strip()]
 
     def board(self, problem: Problem, path: Sequence[str]) -> Board:
-        """The question."""
-        return [[Span(problem.question, mark="title")]]
+        """The question, or as much of it as a small screen holds."""
+        short = len(problem.question) <= LONGEST
+        return [[Span(problem.question if short else f"{problem.question[:LONGEST]}…", mark="title")]]
 
     def choices(self, problem: Problem, path: Sequence[str], picked: Sequence[str]) -> list[str]:
         """None: words are typed."""

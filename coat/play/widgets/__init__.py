@@ -1,0 +1,1 @@
+"""What the screens of `coat play` are made of."""
