@@ -38,7 +38,7 @@ def npm(sources: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["viewer.js", "LICENSES.txt"])
+@pytest.mark.parametrize("name", ["viewer.js", "tidy.js", "LICENSES.txt"])
 def test_what_ships_is_what_is_built(sources: Path, tmp_path: Path, name: str) -> None:
     npm(sources, "build", "--", str(tmp_path))
     assert (tmp_path / name).read_bytes() == (HOME / "static" / name).read_bytes()

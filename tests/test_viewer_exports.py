@@ -325,6 +325,6 @@ def test_options_that_do_not_go_together_are_refused(options: list[str], sentenc
 def test_drawing_is_not_loaded_before_it_is_asked_for() -> None:
     import subprocess
 
-    code = "import coat.trace, sys; print(sorted({'igraph', 'graphviz', 'resvg_py', 'anywidget'} & set(sys.modules)))"
+    code = "import coat.trace, sys; print(sorted({'quickjs', 'graphviz', 'resvg_py', 'anywidget'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
