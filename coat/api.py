@@ -17,6 +17,7 @@ from coat.result import Result
 from coat.settings import Settings
 from coat.solver import Solver
 from coat.solving import Solving
+from coat.tasks import Task
 from memory import AssociativeMemory, SentenceTransformerEmbedder
 
 Closable = TypeVar("Closable", Journal, LanguageModel, AssociativeMemory)
@@ -28,7 +29,7 @@ def start(
     question: str | None = None,
     *,
     messages: Sequence[Mapping[str, str]] | None = None,
-    task: str = "qa",
+    task: str | Task = "qa",
     model: Models = None,
     prm: str | LanguageModel | None = None,
     memory: str | Path | AssociativeMemory | None = None,
@@ -69,7 +70,12 @@ def start(
         settings = make_settings({**rules.knobs.get(settings.strategy, {}), **knobs})
         store = open_memory(stack, memory)
         config: dict[str, Any]
-        config = {"question": question, "task": task, "settings": settings.as_dict(), "model_options": options}
+        config = {
+            "question": question,
+            "task": tasks.title(task),
+            "settings": settings.as_dict(),
+            "model_options": options,
+        }
         config |= _told_apart_by([policy, *others], judge, store)
         if store is None and settings.brain in ("model", "both"):
             store = _own(stack, AssociativeMemory(None))
@@ -95,7 +101,7 @@ def solve(
     question: str | None = None,
     *,
     messages: Sequence[Mapping[str, str]] | None = None,
-    task: str = "qa",
+    task: str | Task = "qa",
     model: Models = None,
     prm: str | LanguageModel | None = None,
     memory: str | Path | AssociativeMemory | None = None,
@@ -109,7 +115,7 @@ def solve(
     Args:
         question: The problem as its task reads it: a question, or the numbers of a puzzle.
         messages: Instead of `question`, a conversation whose last turn asks: each with `role` and `content`.
-        task: A name from `coat tasks`.
+        task: A name from `coat tasks`, or an object that fits `coat.tasks.Task`.
         model: The policy: a path to a GGUF, `hf:OWNER/REPO/FILE`, a short name, `openai:URL`, or a loaded model, which
             stays open. Several, for a strategy that uses several, as a sequence or with "+" between their names; the
             first is the policy that judges, unless there is a judge. None: the first installed one.

@@ -1,15 +1,28 @@
 """Strategies and models against one another: accuracy against tokens, FLOPs and seconds, on the same problems."""
 
+import itertools
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coat.errors import InputError
-from coat.evaluation import SAMPLED, Outcome, pass_at_1, results, summary
+from coat.evaluation import SAMPLED, Outcome, evaluate, pass_at_1, results, summary
 from coat.intervals import paired
+from coat.models import LanguageModel
+from coat.models.catalog import parameters
 from coat.problem import Problem
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+FILLING, MOST_LINES = ("majority", "best_of_n"), 4096
+"""Strategies that draw lines until the budget is spent, unless somebody says how many."""
+Watch = Callable[[Iterator[Outcome], str], Iterable[Outcome]]
+"""(outcomes, what they are of) -> the same, as they come: a progress bar, or a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,42 @@ class Row:
     outcomes: Sequence[Outcome]
     seconds: float
     parameters: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def measured(
+    problems: Sequence[tuple[str, Problem]],
+    strategies: Sequence[str],
+    budgets: Sequence[int],
+    *,
+    model: Sequence[LanguageModel],
+    name: str = "",
+    jobs: int = 4,
+    watch: Watch | None = None,
+    **call: Any,
+) -> list[Row]:
+    """What each strategy reaches at each token budget on the same problems, with loaded models that work together.
+
+    `name` is the model's in the rows, `call` as for `evaluate`. What fills its budget draws lines until it is spent,
+    unless `n` is given.
+
+    Raises:
+        InputError, BackendError: as `evaluate`.
+    """
+    rows = []
+    for strategy, budget in itertools.product(strategies, budgets):
+        filling = {"n": MOST_LINES} if strategy in FILLING else {}
+        began = time.monotonic()
+        running = evaluate(problems, jobs=jobs, model=model, strategy=strategy, tokens=budget, **filling | call)
+        label = f"{strategy}, {budget} tokens" + (f", {name}" if name else "")
+        outcomes = list(running if watch is None else watch(running, label))
+        weights = {each.name: _parameters(each) for each in model}
+        rows.append(Row(name, strategy, budget, outcomes, time.monotonic() - began, weights))
+    return rows
+
+
+def _parameters(model: LanguageModel) -> int | None:
+    """Weights in the model's file, None where it has none: a server's, or a script's."""
+    return parameters(model.name) if hasattr(model, "path_of_file") else None
 
 
 BINS = ((0.5, "easy"), (0.1, "medium"), (0.0, "hard"))
@@ -94,18 +143,46 @@ def _right(row: Row) -> list[float]:
     return [float(each.correct) for each in row.outcomes]
 
 
-def draw(rows: Sequence[dict[str, Any]], file: Path, title: str) -> None:
-    """Accuracy against tokens a problem, a line for each strategy and model, as a PNG or SVG.
+def table(rows: Sequence[dict[str, Any]]) -> "Table":
+    """What `compared` gives, a row each, held to the first strategy; columns that hold nothing are left out."""
+    from rich.table import Table
 
-    Raises:
-        InputError: the file cannot be written.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    cells = [_cells(row) for row in rows]
+    against = f"against {rows[0]['strategy']}"
+    shown = Table(box=None, pad_edge=False)
+    for name in (name for name in cells[0] if any(row[name] for row in cells)):
+        left = name in ("model", "strategy")
+        shown.add_column(against if name == "against" else name, justify="left" if left else "right")
+    for row in cells:
+        shown.add_row(*(row[name] for name in row if any(each[name] for each in cells)))
+    return shown
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """A row of the table by its columns."""
+    low, high = row["interval"]
+    gap, flops = row["difference"], row["flops"]
+    bins = row.get("by_difficulty", {}).items()
+    return {
+        "model": row["model"],
+        "strategy": row["strategy"],
+        "budget": str(row["budget"]),
+        "right": f"{row['accuracy']:.1%}",
+        "95 %": f"{low:.1%} to {high:.1%}",
+        "tokens": f"{row['tokens_per_problem']:.0f}",
+        "GFLOP": "" if flops is None else f"{flops / 1e9:.3g}",
+        "seconds": f"{row['seconds_per_problem']:.2f}",
+        "against": "" if gap is None else f"{gap[0]:+.1%} ({gap[1]:+.1%} to {gap[2]:+.1%})",
+        "by difficulty": ", ".join(f"{name} {each['accuracy']:.0%} of {each['n']}" for name, each in bins),
+    }
+
+
+def chart(rows: Sequence[dict[str, Any]], title: str) -> "Figure":
+    """Accuracy against tokens a problem, a line for each strategy and model."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
-    (FigureCanvasSVG if file.suffix.lower() == ".svg" else FigureCanvasAgg)(figure)
     axes = figure.subplots()
     lines = dict.fromkeys((row["model"], row["strategy"]) for row in rows)
     for (model, strategy), marker in zip(lines, "osD^vPX*<>ph" * len(lines), strict=False):
@@ -119,9 +196,25 @@ def draw(rows: Sequence[dict[str, Any]], file: Path, title: str) -> None:
         axes.errorbar([_tokens(row) for row in points], accuracies, errors, marker=marker, capsize=3, label=label)
     axes.set(xlabel="tokens a problem (generated and scored)", ylabel="share right, 95 % Wilson interval", title=title)
     axes.set_xscale("log")
+    axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 3, 5, 7)), major_formatter=StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
+    return figure
+
+
+def draw(rows: Sequence[dict[str, Any]], file: Path, title: str) -> None:
+    """The chart as a PNG or SVG.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    figure = chart(rows, title)
+    (FigureCanvasSVG if file.suffix.lower() == ".svg" else FigureCanvasAgg)(figure)
     try:
         figure.savefig(file, dpi=150)
     except OSError as error:

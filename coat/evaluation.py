@@ -50,7 +50,9 @@ class Outcome:
         return asdict(self)
 
 
-def evaluate(problems: Sequence[tuple[str, Problem]], *, task: str, jobs: int = 4, **call: Any) -> Iterator[Outcome]:
+def evaluate(
+    problems: Sequence[tuple[str, Problem]], *, task: str | Task, jobs: int = 4, **call: Any
+) -> Iterator[Outcome]:
     """Solve `problems`, each as the text that the task reads and as it is read, `jobs` at a time; in their order.
 
     `call` is what `coat.start` takes beside the question. What is loaded should be given loaded, so that all share it;
@@ -66,10 +68,11 @@ def evaluate(problems: Sequence[tuple[str, Problem]], *, task: str, jobs: int = 
         yield _outcome(rules, number, problems[number][1], result)
 
 
-def checkable(problems: Sequence[tuple[str, Problem]], task: str) -> None:
+def checkable(problems: Sequence[tuple[str, Problem]], task: str | Task) -> None:
     """Raises InputError where nothing can tell right answers to `problems` from wrong ones."""
-    if not tasks.get(task).verifies and any(problem.gold is None for _, problem in problems):
-        raise InputError(f"a problem of {task!r} has no answer to compare with, and nothing else can check it")
+    rules = tasks.get(task)
+    if not rules.verifies and any(problem.gold is None for _, problem in problems):
+        raise InputError(f"a problem of {rules.name!r} has no answer to compare with, and nothing else can check it")
 
 
 def results(texts: Sequence[str], jobs: int, **call: Any) -> Iterator[tuple[Result | ContextError, Task]]:

@@ -31,6 +31,7 @@ class Solving:
         self.problem, self.task = solver.problem, solver.task
         self.tree, self.usage, self.hits = solver.tree, solver.usage, solver.hits
         self.settings, self.edits = solver.settings, solver.steering.edits
+        self.tree.about = {"question": self.problem.question, "task": self.task.name}
         self.steerable = solver.steering.obeyed
         if paused:
             solver.steering.gate.pause()

@@ -1,10 +1,9 @@
 """`coat eval` and `coat compare`: how many problems of a task come out right, and what they cost."""
 
-import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +16,6 @@ from coat.errors import InputError
 
 if TYPE_CHECKING:
     from coat.evaluation import Outcome
-
-FILLING, MOST_LINES = ("majority", "best_of_n"), 4096
-"""Strategies that `compare` lets draw lines until the budget is spent, unless somebody says how many."""
 
 
 def register(app: typer.Typer) -> None:
@@ -82,9 +78,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Measure strategies and models against one another on the same problems, at equal token budgets."""
-    from coat.comparison import Row, by_difficulty, compared, difficulty, draw
-    from coat.evaluation import evaluate as evaluated
-    from coat.models.catalog import parameters
+    from rich.console import Console
+
+    from coat.comparison import Row, by_difficulty, compared, difficulty, draw, measured, table
     from coat.strategies import get
 
     chosen, budgets = names_in(strategies), [count_of(each) for each in names_in(tokens)]
@@ -94,6 +90,10 @@ def compare(
         raise InputError(f"{plot} is neither a .png nor a .svg file")
     rows: list[Row] = []
     bins: list[str] = []
+
+    def watch(outcomes: Iterator["Outcome"], label: str) -> Iterator["Outcome"]:
+        return _watched(outcomes, len(problems), label, out, {"run": label})
+
     with ExitStack() as stack:
         problems = given.problems()
         log = given.log(stack)
@@ -102,16 +102,8 @@ def compare(
                 shared = given.load(each, model, log, memory)
                 if samples and not bins:
                     bins = difficulty(problems, samples, given.jobs, seed=given.seed, **shared)
-                for name, budget in itertools.product(chosen, budgets):
-                    filling = {"n": MOST_LINES} if name in FILLING else {}
-                    call = {"strategy": name, "tokens": budget, **filling, **given.call}
-                    began = time.monotonic()
-                    running = evaluated(problems, jobs=given.jobs, **shared, **call)
-                    label = f"{name}, {budget} tokens" + (f", {model}" if model else "")
-                    outcomes = list(_watched(running, len(problems), label, out, {"run": label}))
-                    taken = time.monotonic() - began
-                    weights = {one.name: parameters(one.name) for one in shared["model"]}
-                    rows.append(Row(model or "", name, budget, outcomes, taken, weights))
+                call = {"name": model or "", "jobs": given.jobs, **shared, **given.call}
+                rows += measured(problems, chosen, budgets, watch=watch, **call)
     found = compared(rows)
     for row, figures in zip(rows, found, strict=True):
         figures |= {"by_difficulty": by_difficulty(row.outcomes, bins)} if bins else {}
@@ -120,7 +112,7 @@ def compare(
     if as_json:
         sys.stdout.write(json.dumps({"task": given.task, "n": len(problems), "rows": found}, ensure_ascii=False) + "\n")
     else:
-        _table(found, rows[0].strategy)
+        Console(width=None if sys.stdout.isatty() else 140).print(table(found))
 
 
 def _watched(
@@ -144,42 +136,3 @@ def _watched(
         raise InputError(f"cannot write {out}: {error.strerror}") from error
     except KeyboardInterrupt:
         sys.stderr.write(f"coat: {name} was interrupted; the journal keeps what was done\n")
-
-
-def _table(rows: Sequence[dict[str, Any]], baseline: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in (
-        "model",
-        "strategy",
-        "budget",
-        "right",
-        "95 %",
-        "tokens",
-        "GFLOP",
-        "seconds",
-        f"against {baseline}",
-        "",
-    ):
-        table.add_column(title, justify="left" if title in ("model", "strategy") else "right")
-    for row in rows:
-        low, high = row["interval"]
-        parts = (f"{name} {each['accuracy']:.0%} of {each['n']}" for name, each in row.get("by_difficulty", {}).items())
-        gap = row["difference"]
-        against = "" if gap is None else f"{gap[0]:+.1%} ({gap[1]:+.1%} to {gap[2]:+.1%})"
-        flops = "" if row["flops"] is None else f"{row['flops'] / 1e9:.3g}"
-        table.add_row(
-            row["model"],
-            row["strategy"],
-            str(row["budget"]),
-            f"{row['accuracy']:.1%}",
-            f"{low:.1%} to {high:.1%}",
-            f"{row['tokens_per_problem']:.0f}",
-            flops,
-            f"{row['seconds_per_problem']:.2f}",
-            against,
-            ", ".join(parts),
-        )
-    Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -1,6 +1,7 @@
 """Tasks: what a problem looks like, what a step may be, and when an answer is right.
 
-A new task is one file with a class that fits `Task`, and one line in `TASKS`.
+A new task is one file with a class that fits `Task`, and one line in `TASKS`. An object that fits `Task` is a task too,
+wherever a name is asked for in Python; `coat.tasks.planning.Planning` has most of one whose steps are moves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -177,17 +178,40 @@ TASKS: dict[str, Callable[[], Task]] = {
 BBH = "bbh:"
 
 
-def get(name: str) -> Task:
-    """The task called `name`.
+def get(name: str | Task) -> Task:
+    """The task called `name`, or a copy of the one that it is.
 
     Raises:
-        InputError: there is no such task.
+        InputError: there is no such task, or what is given is none.
     """
+    if not isinstance(name, str):
+        return copy(_checked(name))
     if name.startswith(BBH) and name != BBH:
         return BigBenchHard(name.removeprefix(BBH))
     if name not in TASKS:
         raise no_such("task", "tasks", name, [*TASKS, f"{BBH}NAME"])
     return TASKS[name]()
+
+
+def _checked(task: Task) -> Task:
+    """`task`, where it has what a task has; InputError names what it lacks."""
+    if isinstance(task, type):
+        raise InputError(f"{task.__name__} is a class; give a task made of it: {task.__name__}()")
+    parts = [*Task.__annotations__, *(name for name, each in vars(Task).items() if callable(each) and name[0] != "_")]
+    if missing := [name for name in parts if not hasattr(task, name)]:
+        raise InputError(f"a {type(task).__name__} is no task, it has no {', '.join(missing[:5])}; see coat.tasks.Task")
+    return task
+
+
+def title(task: str | Task) -> str:
+    """What tells runs of `task` from those of other tasks: its name, and where its class comes from if it is an object.
+
+    >>> title("game24"), title(Arithmetic("countdown"))
+    ('game24', 'countdown (coat.tasks.arithmetic.Arithmetic)')
+    """
+    if isinstance(task, str):
+        return task
+    return f"{task.name} ({type(task).__module__}.{type(task).__qualname__})"
 
 
 def adapt(task: Task, model: LanguageModel, settings: Settings | None = None) -> Task:

@@ -20,13 +20,14 @@ class Planning(ABC, Generic[State]):
     """A state that steps change, one a line; after every step the model is told the state.
 
     A path is finished as soon as the goal holds. `rules` is what the model reads first, `solved` are problems as a
-    person types them, each with the steps of a solution, and `between` stands between the steps of an answer.
+    person types them, each with the steps of a solution, and `between` stands between the steps of an answer. What is
+    abstract a task must say; `docs/tasks.md` has a whole one.
     """
 
     name: str
-    summary: str
+    summary: str = ""
     sample: str
-    source: str
+    source: str = "a generator"
     rules: str
     solved: tuple[tuple[str, tuple[str, ...]], ...]
     between: str = ", "
@@ -42,14 +43,6 @@ class Planning(ABC, Generic[State]):
     @abstractmethod
     def typed(self, text: str) -> Problem:
         """The problem that a person typed; InputError where it is none."""
-
-    @abstractmethod
-    def recorded(self, record: Mapping[str, Any]) -> Problem:
-        """The problem in a record of the public file; InputError where it is none."""
-
-    @abstractmethod
-    def posed(self, problem: Problem) -> str:
-        """How the model is asked to solve `problem`."""
 
     @abstractmethod
     def start(self, problem: Problem) -> State:
@@ -71,13 +64,21 @@ class Planning(ABC, Generic[State]):
     def depth(self, problem: Problem) -> int:
         """The most steps that a solution takes."""
 
-    @abstractmethod
-    def state(self, problem: Problem, path: Sequence[str]) -> str:
-        """What paths share that have the same future."""
+    def recorded(self, record: Mapping[str, Any]) -> Problem:
+        """The problem in a record of the public file; InputError where it is none, or there is no such file."""
+        raise InputError(f"problems of {self.name!r} are not records of a file; write one like {self.sample!r}")
 
-    @abstractmethod
+    def posed(self, problem: Problem) -> str:
+        """How the model is asked to solve `problem`: as a person typed it."""
+        return problem.question
+
+    def state(self, problem: Problem, path: Sequence[str]) -> str:
+        """What paths share that have the same future: the state they reach."""
+        return str(self.reached(problem, path))
+
     def generate(self, lot: Random) -> str | None:
-        """A new problem as a person would type it, drawn from `lot`."""
+        """A new problem as a person would type it, drawn from `lot`: none is made up."""
+        return None
 
     def read(self, text: str) -> Problem:
         """The problem as a person types it, or a JSON object as the public file has it.

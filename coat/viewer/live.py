@@ -37,12 +37,14 @@ class LiveTree(TreeWidget):
 
     @property
     def result(self) -> Result:
-        """The result, once it is there.
+        """The result, once it is there and shown.
 
         Raises:
             CoatError: what the search failed with.
         """
-        return self.search.wait()
+        result = self.search.wait()
+        self._follower.join()
+        return result
 
     def _heard(self, _: Any, command: Any, buffers: Any) -> None:
         """A message from the browser; what takes time is not done on the kernel's own thread."""
