@@ -31,6 +31,12 @@ QUESTION = 0.25
 """How active the question's own names are, the first hit being 1: 0 costs 0.012, 0.5 costs 0.005."""
 SEEDS = 2
 """The first hits from which activation spreads: 1 costs 0.015, 3 costs 0.005, 4 costs 0.002."""
+TOLD = 0.25
+"""How active a fact is that the path was told before, so that the next recall goes one hop on from it.
+
+Two recalls of three facts find 0.93 of HotpotQA's supporting passages and 0.772 of MuSiQue's on the same questions, one
+of six 0.93 and 0.755; 0, with which nothing goes on, 0.93 and 0.762. 0.1 and 0.5 are no worse by more than 0.01.
+"""
 DAMPING = 0.3
 """The share of activation that PageRank passes on.
 

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """One query: the texts it is asked by, their vectors (views, d), and the episodes that are near to it."""
+    """One query: the texts it is asked by, their vectors (views, d), the episodes near to it, and facts told before."""
 
     views: Sequence[str]
     vectors: Vectors
     lived: Sequence[Candidate]
+    told: Sequence[int] = ()
 
 
 class Limits(NamedTuple):
@@ -74,13 +75,14 @@ def _matched(facts: FactStore, counts: WordCounts, asked: Asked, limits: Limits)
 def _associated(
     facts: FactStore, asked: Asked, first: Sequence[int], limits: Limits, options: Options
 ) -> dict[int, graph.Link]:
-    """What the first facts and the question's names lead to, the most active first."""
-    seeds = {number: 1 / rank for rank, number in enumerate(first[: graph.SEEDS], start=1)}
+    """What the first facts, those that the path was told, and the question's names lead to, the most active first."""
+    seeds = dict.fromkeys(asked.told, graph.TOLD)
+    seeds |= {number: 1 / rank for rank, number in enumerate(first[: graph.SEEDS], start=1)}
     with facts.database.transaction(write=False) as sql:
         pagerank = options.association == "pagerank"
         links = graph.spread(sql, seeds, names.asked(asked.views[0]), limits.up_to, pagerank=pagerank)
-    best = sorted(links.items(), key=lambda pair: (-pair[1].strength, pair[0]))
-    return dict(best[: limits.size])
+    new = [pair for pair in links.items() if pair[0] not in asked.told]
+    return dict(sorted(new, key=lambda pair: (-pair[1].strength, pair[0]))[: limits.size])
 
 
 def _loaded(facts: FactStore, ids: Iterable[int], views: Vectors) -> dict[int, Candidate]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FIRST_POOL = 32
 """Facts that a recall looks at first; it looks at more while near-copies and known texts leave it short of hits."""
 
+TOLD = 8
+"""Facts that a path was told before from which association goes on: two or three expansions' worth."""
+
 Fate = Literal["open", "proved", "refuted"]
 
 
@@ -108,7 +111,8 @@ class Session:
             path: The texts of the steps so far; what these hold is not recalled again.
             k: The most hits.
             threshold: The least cosine of a hit, unless the question's words or a hit lead to it (`memory.hybrid`).
-            skip: Ids that are not wanted: what the path was given before.
+            skip: Ids that are not wanted: what the path was told before, the last first. Association goes on from the
+                first `TOLD` of them.
             episodes: How many of the first episodes to look at, so that a recall that runs later sees no more than
                 there were when it was asked for; None: all there are.
             options: How facts are found and chosen.
@@ -117,7 +121,7 @@ class Session:
             InputError: Question and path are blank, or `k` or `threshold` makes no sense.
             EmbedderError: The embedder failed, or is another one than the memory's.
         """
-        query = Query(question, path, frozenset(skip))
+        query = Query(question, path, tuple(dict.fromkeys(skip)))
         return self.recall_many([query], k=k, threshold=threshold, episodes=episodes, options=options)[0]
 
     def recall_many(
@@ -143,7 +147,8 @@ class Session:
             raise EmbedderMismatchError("the memory was re-embedded since this session began. Begin another session.")
         vectors = self._embed(texts)
         lived = self._nearest_episodes(lived_through, vectors, threshold)
-        asked = [Asked(*each) for each in zip(texts, vectors, lived, strict=True)]
+        told = [[number for number in query.skip if number > 0][:TOLD] for query in queries]
+        asked = [Asked(*each) for each in zip(texts, vectors, lived, told, strict=True)]
         limits = Limits(FIRST_POOL + 4 * k, self._last_id, k, threshold)
         hits: list[list[Hit]] = [[] for _ in queries]
         short = list(range(len(queries)))
