@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from coat import tasks
 from coat.cli import app
-from coat.comparison import Row, by_difficulty, compared, difficulty, draw
+from coat.comparison import Row, by_difficulty, compared, difficulty, draw, measured, table
 from coat.data import problems
 from coat.errors import InputError, ModelError
 from coat.evaluation import Outcome, evaluate, summary
@@ -144,6 +144,27 @@ def test_a_comparison_can_be_drawn(suffix: str, tmp_path: Path) -> None:
     assert data.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
     with pytest.raises(InputError, match="cannot write"):
         draw(rows, tmp_path / "none" / f"plot.{suffix}", "")
+
+
+def test_a_comparison_is_a_table_without_empty_columns() -> None:
+    good, poor = ([outcome(number, correct=correct) for number in range(8)] for correct in (True, False))
+    rows = compared([Row("", "greedy", 100, poor, 1.0), Row("", "coat", 100, good, 1.0)])
+    columns = ["strategy", "budget", "right", "95 %", "tokens", "seconds", "against greedy"]
+    shown = table(rows).columns
+    assert [column.header for column in shown if column.header != "GFLOP"] == columns
+    assert list(shown[-1].cells) == ["", "+100.0% (+100.0% to +100.0%)"]
+    alone = table(compared([Row("m", "greedy", 100, poor, 1.0)])).columns
+    assert [column.header for column in alone if column.header != "GFLOP"] == ["model", *columns[:-1]]
+
+
+def test_what_fills_its_budget_draws_lines_until_it_is_spent() -> None:
+    problems = read(("easy", "1"))
+    model = ScriptedModel(lambda prompt, seed, sampling: f"Answer: {seed % 7}\n")
+    call = {"task": "gsm8k", "model": [model], "evaluator": "logprob"}
+    few, many = measured(problems, ["greedy", "majority"], [2000], **call)
+    assert few.outcomes[0].spent < 100 < 1000 < many.outcomes[0].spent <= 2000
+    (three,) = measured(problems, ["majority"], [2000], n=3, **call)
+    assert three.outcomes[0].spent < 100
 
 
 def cli(*arguments: str) -> Any:
