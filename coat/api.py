@@ -243,12 +243,15 @@ def open_memory(stack: ExitStack, memory: str | Path | AssociativeMemory | None)
     """The memory in a file, with the embedder that it was made with, closed with `stack`; one that is open stays open.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there is no such file, or nothing in it.
     """
     if memory is None or isinstance(memory, AssociativeMemory):
         return memory
+    made = f"`coat memory add FILE --memory {memory}` makes one"
     if not Path(memory).exists():
-        raise InputError(f"there is no memory file {memory}; `coat memory add FILE --memory {memory}` makes one")
+        raise InputError(f"there is no memory file {memory}; {made}")
+    if Path(memory).is_file() and not Path(memory).stat().st_size:
+        raise InputError(f"{memory} is empty, 0 bytes, and no memory; {made}")
     return _own(stack, AssociativeMemory(Path(memory)))
 
 

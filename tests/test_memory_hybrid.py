@@ -144,6 +144,16 @@ def test_a_step_leads_on_from_what_the_path_holds(linked):
     assert linked.recall(WHO, path, threshold=0, k=1)[0].source == "Wingham"
 
 
+def test_the_next_recall_goes_one_hop_on_from_what_was_told(linked):
+    session = linked.session()
+    first = session.recall(WHO, threshold=0, k=2)
+    assert [hit.source for hit in first] == ["Ann Lee", "Wingham"]
+    unled = session.recall(WHO, threshold=0, skip=[1])
+    led = session.recall(WHO, threshold=0, skip=[hit.id for hit in reversed(first)])
+    assert {hit.source: hit.via for hit in unled}["Maitland River"] == ""
+    assert {hit.source: hit.via for hit in led} == {"Sourdough": "", "Maitland River": "'maitland river' in fact 3"}
+
+
 def test_pagerank_reaches_two_hops(linked):
     with linked._facts.database.transaction(write=False) as sql:
         one = graph.spread(sql, {1: 1.0}, [], 4)
