@@ -196,6 +196,9 @@ class Table:
             assert not position or held[position - 1] == cell[:-1], "a cell was decoded after other tokens"
             held[position] = cell
 
+    def first(self, sequence: int) -> int:
+        return next((position for position, cell in enumerate(self.held[sequence]) if cell), -1)
+
     def length(self, sequence: int) -> int:
         return len(self.held[sequence])
 

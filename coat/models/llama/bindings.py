@@ -232,6 +232,10 @@ class Llama:
         if not llama_cpp.llama_memory_seq_rm(self.memory, sequence, start, end):
             raise BackendError(f"llama.cpp could not cut sequence {sequence} at position {start}")
 
+    def first(self, sequence: int) -> int:
+        """The position from which on `sequence` has cells in every layer; -1 where it has none."""
+        return int(llama_cpp.llama_memory_seq_pos_min(self.memory, sequence))
+
     def save(self, sequence: int, start: int, end: int) -> Any:
         """A copy of the cells of `sequence` from position `start` up to `end`, in ordinary memory."""
         spare = self.sequences

@@ -46,15 +46,37 @@ class PathCache:
         self.llama.cut(sequence, 0)
         self.free.append(sequence)
 
-    def share(self, span: Span, sequence: int, end: int, start: int = 0) -> None:
-        """Let `sequence` hold the cells of the path to `span`, from position `start` up to `end`.
+    def share(self, span: Span, sequence: int, end: int, start: int = 0) -> bool:
+        """Let `sequence` hold the cells of the path to `span` from position `start` up to `end`; False: they are gone.
 
         Where the model is recurrent it gets the state at `end`, instead of its own.
         """
         if self.tree.recurrent:
             self.llama.cut(sequence, 0)
             start = 0
-        self.llama.fork(self.tree.holder(span), sequence, end, start)
+        holder = self.holder(span, end, start, but=sequence)
+        if holder is not None:
+            self.llama.fork(holder, sequence, end, start)
+        return holder is not None
+
+    def holder(self, span: Span, end: int, start: int = 0, *, but: int = -1) -> int | None:
+        """A sequence other than `but` with the cells of the path to `span` that what goes on at `end` attends to.
+
+        None where there is none: of layers with a sliding window llama.cpp gives away cells that only one sequence
+        holds and whose end does not see them any more, though a path that ends earlier would.
+        """
+        if not self.llama.window:
+            return self.tree.holder(span)
+        needed = max(start, end - self.llama.window, 0)
+        there = (each for each in self.tree.holders(span) if each != but)
+        return next((each for each in there if 0 <= self.llama.first(each) <= needed), None)
+
+    def fork_point(self, span: Span, depth: int) -> tuple[Span, int]:
+        """Where a path that has its first `depth` tokens in common with the one to `span` can be taken up."""
+        span, depth = self.tree.fork_point(span, depth)
+        while self.llama.window and depth and span.parent is not None and self.holder(span, depth) is None:
+            span, depth = span.parent, span.start
+        return span, depth
 
     def evict(self, source: Span | None = None) -> bool:
         """Make room by what was not used for longest, but for `source`; whether there was anything idle."""
@@ -76,7 +98,10 @@ class PathCache:
 
     def _parkable(self, leaf: Span) -> bool:
         """Whether llama.cpp saves the whole of `leaf`: where layers have a sliding window, no more than that."""
-        return leaf.ready and not self.tree.recurrent and not 0 < self.llama.window < len(leaf.tokens)
+        if not leaf.ready or self.tree.recurrent or not self.llama.window:
+            return leaf.ready and not self.tree.recurrent
+        whole = 0 <= self.llama.first(self.tree.holder(leaf)) <= leaf.start
+        return whole and len(leaf.tokens) <= self.llama.window
 
     def tick(self, rows: int) -> None:
         """Note that `rows` were decoded, and park what has been idle for a while.
@@ -114,8 +139,9 @@ class PathCache:
         if not self.free:
             return 0
         sequence, first = self.free.pop(), parked[0]
-        if first.start and first.parent is not None:
-            self.share(first.parent, sequence, first.start)
+        if first.start and first.parent is not None and not self.share(first.parent, sequence, first.start):
+            self.give_back(sequence)
+            return 0
         loaded = list(takewhile(lambda span: self._put_back(span, sequence, reserved), parked))
         if loaded:
             self.tree.wake(loaded, sequence)

@@ -168,7 +168,7 @@ class Decoder:
 
     def _fits(self, request: Request, span: Span, depth: int) -> bool:
         pinned = next((each.end for each in span.chain() if each.users), 0)
-        depth = self.cache.tree.fork_point(span, depth)[1]
+        depth = self.cache.fork_point(span, depth)[1]
         return self._committed() + len(request.path) - min(pinned, depth) + request.room <= self.capacity
 
     def _committed(self) -> int:
@@ -177,13 +177,13 @@ class Decoder:
 
     def _reserved(self) -> int:
         """Cells beyond their paths that running requests may take."""
-        return sum(max(1, request.working) * request.room for request in self.running)
+        return sum(max(1, request.working) * request.room + request.again for request in self.running)
 
     def _start(self, request: Request, span: Span, depth: int) -> None:
         """Fork what is known of the path, and pin the whole path in the tree; its end is decoded anew."""
         if not self.cache.wake(span, self._reserved()):
             span, depth = self.cache.tree.match(request.path)
-        span, request.done = self.cache.tree.fork_point(span, min(depth, len(request.target) - 1))
+        span, request.done = self.cache.fork_point(span, min(depth, len(request.target) - 1))
         self.cache.tree.pin(span)
         request.sequence = self.cache.take_sequence(span)
         self.cache.tree.release(span)
@@ -191,12 +191,14 @@ class Decoder:
             self.cache.share(span, request.sequence, request.done)
         request.span, taken = self.cache.tree.insert(request.path, request.sequence)
         request.private, request.span.lent = not taken, request.span.lent or taken
+        lost = self.llama.window and request.private
+        request.again = max(0, len(request.path) - 1 - request.done) if lost else 0
         self.cache.tree.pin(request.span)
         request.usage.need(request.target)
         self.running.append(request)
-        if request.seeds and (known := self._known(request)):
+        known = self._known(request) if request.seeds else None
+        if known and self.cache.share(known[0], request.sequence, len(request.path)):
             request.done = len(request.path)
-            self.cache.share(known[0], request.sequence, request.done)
             self._open(request, known[1])
 
     # One batch.
@@ -336,9 +338,11 @@ class Decoder:
         """Draw on, without a decode, as long as a lane's tokens are known and their odds are kept."""
         while lanes:
             lane = lanes.pop()
-            if (known := self._known(lane.request, lane.tail)) and self.cache.wake(known[0], self._reserved()):
-                end = len(lane.request.path) + len(lane.tail)
-                self.cache.share(known[0], lane.sequence, end, end - 1)
+            end = len(lane.request.path) + len(lane.tail)
+            known = self._known(lane.request, lane.tail)
+            if known is None or not self.cache.wake(known[0], self._reserved()):
+                continue
+            if self.cache.share(known[0], lane.sequence, end, end - 1):
                 lanes += self._advance(lane, known[1])
 
     def _draw(self, request: Request, members: Sequence[Member], odds: Odds) -> dict[int, list[Member]]:
@@ -406,7 +410,9 @@ class Decoder:
     def _share(self, lane: Lane, leaf: Span) -> None:
         """Free the cells of tokens between path and `leaf` that others decoded at the same time, and hold theirs."""
         start = len(lane.request.path) - 1
-        if leaf.parent is not None and not self.llama.recurrent:
+        if leaf.parent is None or self.llama.recurrent:
+            return
+        if self.cache.holder(leaf.parent, leaf.start, start, but=lane.sequence) is not None:
             self.llama.cut(lane.sequence, start, leaf.start)
             self.cache.share(leaf.parent, lane.sequence, leaf.start, start)
 

@@ -164,6 +164,10 @@ class PrefixTree:
             span = next(child for child in span.children.values() if child.parked is None)
         return span.sequence
 
+    def holders(self, span: Span) -> Iterator[int]:
+        """All sequences that hold, or have held, the cells up to the end of `span`."""
+        return (each.sequence for each in self.spans(span) if each.sequence is not None)
+
     def pin(self, span: Span) -> None:
         """Keep the path to `span` from eviction until it is released."""
         for each in span.chain():

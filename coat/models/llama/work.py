@@ -53,7 +53,8 @@ class Request:
     """A path and what is wanted at its end; `suffix` is decoded after `path` and dropped again.
 
     While it runs, `sequence` holds the path, `done` tokens of path and suffix are decoded, and `working` siblings are
-    in lanes; `private` says that the prefix tree did not take the sequence over. `drawn`, where siblings are distinct,
+    in lanes; `private` says that the prefix tree did not take the sequence over, and `again` how many cells of the path
+    it decodes for itself though the tree has them. `drawn`, where siblings are distinct,
     is what they must not become, and `odds` those after the path. A sibling for whom nothing was left has result None.
     `penalised` are the tokens from which the sampling's penalty is taken off. `followers` ask for the same scores and
     are answered with it.
@@ -74,6 +75,7 @@ class Request:
     sequence: int = -1
     private: bool = False
     done: int = 0
+    again: int = 0
     working: int = 0
     waiting: deque[Lane] = field(default_factory=deque)
     results: dict[int, Completion | None] = field(default_factory=dict)
